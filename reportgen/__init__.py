@@ -1,0 +1,1 @@
+"""reportgen: train, measure, and write the answer to the weight-initialization assignment."""

@@ -1,0 +1,105 @@
+"""The look of every figure: SVG with the same bytes each time, in a light and a dark version.
+
+A figure is drawn once, in the light palette; the dark version swaps each colour for its partner.
+Colours are Okabe and Ito's, which the colour-blind tell apart; markers and line styles differ too,
+so that figures read in grey.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Light colour -> its dark partner.
+PALETTE = {
+    "#1f2328": "#e6edf3",  # ink
+    "#59636e": "#9198a1",  # muted
+    "#d1d9e0": "#3d444d",  # grid
+    "#fefefe": "#0d1117",  # paper, behind labels and between cells
+    "#0072b2": "#56b4e9",
+    "#d55e00": "#ff9a57",
+    "#009e73": "#3ddbb0",
+    "#aa3377": "#ee8fc6",
+    "#b07d00": "#f0c75e",
+    "#5a5ad6": "#a9a9ff",
+    "#6e6e6e": "#b8b8b8",
+}
+INK, MUTED, GRID, PAPER, *SERIES = PALETTE
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
+
+WIDTH = 7.2  # inches; the text's measure
+
+mpl.rcParams.update(
+    {
+        "axes.edgecolor": MUTED,
+        "axes.grid": True,
+        "axes.labelcolor": INK,
+        "axes.labelsize": 9.5,
+        "axes.linewidth": 0.8,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlecolor": INK,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "figure.constrained_layout.use": True,
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+        "font.family": "DejaVu Sans",
+        "font.size": 9.5,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "legend.fontsize": 9,
+        "legend.frameon": False,
+        "legend.labelcolor": INK,
+        "lines.linewidth": 1.8,
+        "lines.markersize": 5,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "reportgen",
+        "text.color": INK,
+        "xtick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.color": MUTED,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+    }
+)
+
+
+def new(
+    columns: int = 1, rows: int = 1, *, height: float = 3.2, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure of the text's width (height in inches) and its axes, as `Figure.subplots` gives."""
+    figure = Figure(figsize=(WIDTH, height))
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def style(index: int) -> dict[str, Any]:
+    """Colour, marker and dashes of the series with this number; the first seven are distinct."""
+    return {
+        "color": SERIES[index % len(SERIES)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": DASHES[index % len(DASHES)],
+    }
+
+
+def band(
+    axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[float], color: str
+) -> None:
+    """A band around a line, from `low` to `high`."""
+    axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def svg(figure: Figure) -> tuple[str, str]:
+    """The figure as SVG text, light and dark."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    light = out.getvalue()
+    dark = re.sub("|".join(PALETTE), lambda match: PALETTE[match.group()], light)
+    return light, dark

@@ -1,0 +1,218 @@
+"""The commands: what is printed, and exit codes. No logic.
+
+Exit codes: 0 done; 1 work failed or the answer is contradicted; 2 usage or input; 130 Ctrl-C.
+Each command imports what it needs inside itself, so that `--help` is instant.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reportgen.errors import ReportgenError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from reportgen.pipeline import Project
+
+
+class _Guarded(click.Group):
+    """Prints what the rooms raise, and turns it into an exit code; no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReportgenError as error:
+            click.echo(f"reportgen: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"  to mend it: {error.hint}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("reportgen: stopped", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Guarded, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="reportgen")
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="The folder that holds reportgen.toml (default: this one).",
+)
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.pass_context
+def main(context: click.Context, project: Path, quiet: bool) -> None:
+    """Train the assignment's models, measure, and write the answer as a website."""
+    context.obj = (project, quiet)
+
+
+def _command(function: Callable[..., None]) -> click.Command:
+    """A command whose function takes the opened project, and what it prints with."""
+
+    def opened(place: tuple[Path, bool], **options: Any) -> None:
+        with Terminal(quiet=place[1]) as terminal:
+            function(_open(place[0], terminal), terminal, **options)
+
+    opened.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    return main.command(name=function.__name__, help=function.__doc__)(click.pass_obj(opened))
+
+
+def _open(root: Path, terminal: "Terminal") -> "Project":
+    from reportgen import config, pipeline
+
+    return pipeline.Project(root, config.load(root), terminal)
+
+
+@_command
+def build(project: "Project", terminal: "Terminal") -> None:
+    """Do all of it: train what is missing, write the answer, build the site."""
+    from reportgen import pipeline
+
+    terminal.say(f"reportgen: building the report in {project.root.resolve().name}/")
+    home = pipeline.build(project)
+    _tell_accuracies(project, terminal)
+    took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in project.seconds.items())
+    terminal.say(f"time: {took}")
+    terminal.say(f"open {home}")
+
+
+@_command
+def run(project: "Project", terminal: "Terminal") -> None:
+    """Train the runs that are missing, and analyse the results."""
+    from reportgen import pipeline
+
+    terminal.say("reportgen: looking for missing runs")
+    pipeline.run(project)
+    terminal.say("all runs are there")
+
+
+@_command
+def render(project: "Project", terminal: "Terminal") -> None:
+    """Fill the pages of docs/ with the results (into build/pages)."""
+    from reportgen import pipeline
+
+    rendered = pipeline.render(project)
+    terminal.say(f"{len(rendered.pages)} pages, {len(rendered.changed)} changed")
+
+
+@_command
+def site(project: "Project", terminal: "Terminal") -> None:
+    """Build the website of the rendered pages (into build/site)."""
+    from reportgen import pipeline
+
+    terminal.say(f"open {pipeline.site(project)}")
+
+
+@_command
+@click.option("--port", default=8000, show_default=True, help="Where to listen.")
+def serve(project: "Project", terminal: "Terminal", port: int) -> None:
+    """Show the site on this machine; edits to docs/ appear in the browser."""
+    from reportgen import pipeline
+    from reportgen.publish import serve as publisher
+
+    def rebuild() -> None:
+        pipeline.render(_open(project.root, terminal))
+
+    publisher.serve(project.root, rebuild, say=terminal.say, port=port)
+
+
+@_command
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+def status(project: "Project", terminal: "Terminal", as_json: bool) -> None:
+    """Tell what is there, what is missing, and what it will cost."""
+    from reportgen import pipeline
+
+    state = pipeline.status(project)
+    if as_json:
+        click.echo(json.dumps(state, indent=1))
+        return
+    click.echo(f"dataset: {state['dataset']}")
+    for row in state["experiments"]:
+        cost = f", about {row['seconds']:.0f} s to train" if row["missing"] else ""
+        click.echo(f"{row['name']}: {row['there']} of {row['runs']} runs{cost}")
+    for sentence in state["damage"]:
+        click.echo(f"results: {sentence}")
+
+
+def _tell_accuracies(project: "Project", terminal: "Terminal") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if terminal.quiet:
+        return
+    path = project.evidence / "assignment" / "evidence.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    shown = content["tables"]["assignment-results"]
+    table = Table(*shown["columns"])
+    for row in shown["rows"]:
+        table.add_row(*row)
+    Console().print(table)
+
+
+class Terminal:
+    """What the pipeline tells, as progress bars on a terminal and as plain lines elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._live = sys.stdout.isatty() and not quiet
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._total = (0, 0)
+        self._done = (0, 0)
+        self._began = self._spoke = 0.0
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """One line of news."""
+        if not self.quiet:
+            click.echo(text)
+
+    def training(self, runs: int, steps: int) -> None:
+        """Training begins: so many runs of so many optimizer steps in all."""
+        self._total, self._done = (runs, steps), (0, 0)
+        self._began = self._spoke = time.monotonic()
+        if not self._live:
+            self.say(f"training {runs} runs, {steps:,} steps")
+            return
+        from rich import progress
+
+        self._bar = progress.Progress(
+            progress.TextColumn("training"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[runs]} of {task.fields[of]} runs"),
+            progress.TextColumn("{task.fields[rate]} steps/s"),
+            progress.TimeRemainingColumn(),
+        )
+        self._task = self._bar.add_task("training", total=steps, runs=0, of=runs, rate="–")
+        self._bar.start()
+
+    def trained(self, steps: int) -> None:
+        """A run of so many steps is stored."""
+        self._done = (self._done[0] + 1, self._done[1] + steps)
+        now = time.monotonic()
+        rate = self._done[1] / (now - self._began or 1)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task, advance=steps, runs=self._done[0], rate=f"{rate:,.0f}"
+            )
+            if self._done[0] == self._total[0]:
+                self._bar.stop()
+        elif now - self._spoke >= 5 or self._done[0] == self._total[0]:
+            self._spoke = now
+            left = (self._total[1] - self._done[1]) / rate if rate else 0
+            self.say(
+                f"trained {self._done[0]} of {self._total[0]} runs, {rate:,.0f} steps/s, "
+                f"{left:.0f} s left"
+            )

@@ -1,0 +1,93 @@
+"""RunSpec -> Keras model: any depth and width, an initializer and a seed for each layer."""
+
+import inspect
+
+import keras
+import numpy as np
+from keras import layers
+
+from reportgen.config import Initializer
+from reportgen.engine.runs import Layer
+
+
+def build_model(
+    network: tuple[Layer, ...],
+    *,
+    input_shape: tuple[int, ...],
+    seed: int,
+    shared_initializer: bool = False,
+) -> keras.Sequential:
+    """Build the network with its initial weights.
+
+    Args:
+        network: The layers, from the first hidden one to the output.
+        input_shape: Shape of one image.
+        seed: Each layer draws with a seed of its own, which does not depend on the initializer:
+            initializers that rescale one unit draw (Glorot, He, LeCun) are thereby paired.
+        shared_initializer: Give one initializer object to all layers, as the assignment does.
+    """
+    model = keras.Sequential(name="network")
+    model.add(keras.Input(input_shape))
+    model.add(layers.Flatten(name="flatten"))
+    shared = draw(network[0].kernel, layer_seed(seed, 0))
+    for index, layer in enumerate(network):
+        kernel = shared if shared_initializer else draw(layer.kernel, layer_seed(seed, index))
+        if layer.residual:
+            model.add(ResidualBlock(layer, kernel, draw(layer.kernel, layer_seed(seed, index, 1))))
+            continue
+        model.add(
+            layers.Dense(
+                layer.units,
+                activation=None if layer.normalization else layer.activation,
+                kernel_initializer=kernel,
+                bias_initializer=draw(layer.bias, layer_seed(seed, index, 2)),
+                name=f"dense_{index + 1}",
+            )
+        )
+        if layer.normalization:
+            model.add(normalize(layer.normalization))
+            model.add(layers.Activation(layer.activation))
+    return model
+
+
+def draw(spec: Initializer, seed: int) -> keras.initializers.Initializer:
+    """The Keras initializer of a spec, drawing with `seed` if it draws at all."""
+    kind = getattr(keras.initializers, spec.name)
+    draws = "seed" in inspect.signature(kind).parameters
+    return kind(**dict(spec.parameters), **({"seed": seed} if draws else {}))
+
+
+def layer_seed(seed: int, layer: int, stream: int = 0) -> int:
+    """A 31-bit seed for one tensor of one layer in one run."""
+    return int(np.random.SeedSequence([seed, layer, stream]).generate_state(1)[0] >> 1)
+
+
+def normalize(name: str) -> keras.layers.Layer:
+    """Keras's batch or layer normalization at its defaults."""
+    return layers.BatchNormalization() if name == "batch" else layers.LayerNormalization()
+
+
+class ResidualBlock(layers.Layer):
+    """x + W2 activation(W1 norm(x) + b1) + b2, the width unchanged (He et al., 2016)."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        inner: keras.initializers.Initializer,
+        outer: keras.initializers.Initializer,
+    ) -> None:
+        super().__init__()
+        self.norm = normalize(layer.normalization) if layer.normalization else None
+        self.inner = layers.Dense(layer.units, layer.activation, kernel_initializer=inner)
+        self.outer = layers.Dense(layer.units, kernel_initializer=outer)
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Build the parts, so that the block's weights exist before its first call."""
+        for part in (self.norm, self.inner, self.outer):
+            if part is not None:
+                part.build(input_shape)
+
+    def call(self, x, training=None):  # type: ignore[no-untyped-def]
+        """Shapes: (batch, units) -> (batch, units)."""
+        branch = x if self.norm is None else self.norm(x, training=training)
+        return x + self.outer(self.inner(branch))

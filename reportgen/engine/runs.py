@@ -1,0 +1,118 @@
+"""RunSpec: one training run as frozen, plain data, and the key that names its result."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+
+from reportgen.config import Initializer
+
+# Raised by hand when a change of the engine changes results; older runs are then trained again.
+ENGINE_VERSION = 1
+
+ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "selu", "gelu", "softmax")
+
+Activation = Literal["linear", "relu", "tanh", "sigmoid", "selu", "gelu", "softmax"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One dense layer, or one residual block of two.
+
+    Args:
+        units: The layer's width.
+        activation: By its Keras name.
+        kernel: Initializer of the weights, drawn with a seed of the layer's own.
+        bias: Initializer of the biases.
+        normalization: Between the product and the activation; in a residual block, at the
+            branch's entry.
+        residual: x + W2 activation(W1 x), both kernels drawn by `kernel`.
+    """
+
+    units: int
+    activation: Activation = "linear"
+    kernel: Initializer = Initializer("GlorotUniform")
+    bias: Initializer = Initializer("Zeros")
+    normalization: Literal["", "batch", "layer"] = ""
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """SGD or Adam with Keras's names and defaults."""
+
+    name: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 0.001
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A measurement of `engine.probes` by name, taken before the given optimizer steps."""
+
+    name: str
+    steps: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """All that a run's result depends on.
+
+    Args:
+        dataset: Content digest of the dataset. The split of its training images is always
+            scikit-learn's with random_state=42.
+        layers: From the first hidden layer to the output layer.
+        seed: Decides the draws (one seed a layer) and the order of the batches.
+        steps: Optimizer steps; 0 measures an untrained network.
+        batch_size: Images a step; the last batch of an epoch may be short, as in Keras.
+        optimizer: Its name and rates.
+        shared_initializer: One initializer object for all layers, as in the assignment's code:
+            every layer then draws with the same seed.
+        standardized: Scale inputs to mean 0 and standard deviation 1 over the training images,
+            where the assignment scales them to [0, 1].
+        probes: What to measure, and when.
+    """
+
+    dataset: str
+    layers: tuple[Layer, ...]
+    seed: int
+    steps: int
+    batch_size: int = 64
+    optimizer: Optimizer = Optimizer()
+    shared_initializer: bool = False
+    standardized: bool = False
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Digest of the spec, the engine's version and those of Keras and TensorFlow."""
+        content = {"spec": self.as_dict(), "engine": ENGINE_VERSION, **framework_versions()}
+        return hashlib.sha256(canonical(content).encode()).hexdigest()[:32]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The spec as JSON-ready data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: its record (plain data, the same bytes wherever it ran) and matrices."""
+
+    record: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+def canonical(content: Any) -> str:
+    """The one JSON text of plain data: sorted keys, no spaces, no NaN."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@cache
+def framework_versions() -> dict[str, str]:
+    """Versions of Keras and TensorFlow from package metadata, without importing them."""
+    return {name: version(name) for name in ("keras", "tensorflow")}

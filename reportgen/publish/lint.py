@@ -1,0 +1,88 @@
+"""What may not be typed in the prose: numbers, verdicts, and what pandoc does not read.
+
+Measured numbers come by placeholder and verdicts by claim, so that neither can go stale. Only the
+prose is read: code, formulas, Jinja, HTML tags and the targets of links are blanked first.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from reportgen.publish.faults import Fault
+from reportgen.publish.pages import EXPERIMENTS, Rendered, read_nav
+from reportgen.publish.scan import line_of, spans
+
+_NOT_PROSE = re.compile(
+    r"""\A---\n.*?\n---\n          # front matter
+    | (?<=\])\([^)\s]*[^)]*\)      # the target of a link
+    | ^\s*\[[^\]]+\]:.*$           # a reference definition
+    | <[^>\n]+>                    # tags and autolinks
+    | https?://\S+
+    | \{:?\s*[#.][^}\n]*\}         # attributes
+    | ^[ \t]*\d+[.)](?=\s)         # the marker of a list
+    """,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
+)
+_DIGITS = re.compile(r"\w*\d[\w.,%]*")
+_ADMONITION = re.compile(r"^[ \t]*(?:!!!|\?\?\?\+?)\s.*$", re.MULTILINE)
+_COMPARES = re.compile(
+    r"\b(better|worse|faster|slower|outperform\w*|beats?|best|worst|superior)\b", re.IGNORECASE
+)
+_INITIALIZER = re.compile(
+    r"\b(He|HeNormal|Glorot\w*|Xavier|Kaiming|LeCun|Lecun\w*|[Oo]rthogonal|[Nn]ormal"
+    r"|[Zz]eros?|[Ii]nitiali[sz]\w*|[Rr]andom(?:Normal)?)\b"
+)
+_SENTENCE = re.compile(r"(?:(?!\n[ \t]*\n|\n[ \t]*(?:[-*+#|>]|\d+\.)\s|[.?!:][\s)\"”*_]).)+[.?!:]?", re.S)
+_EXCUSE = re.compile(r"\{#-?\s*lint:\s*\w.*?#\}")
+
+
+def check(docs: Path, *, rendered: Rendered | None = None) -> list[Fault]:
+    """Read every page's prose; with `rendered`, also say which references nobody cites.
+
+    A comparative word stands outside claims only in a question, in a sentence that names no
+    initializer, or on a line that says why: `{# lint: a theorem, not a measurement #}`.
+    """
+    faults: list[Fault] = []
+    for page in read_nav(docs):
+        if page != EXPERIMENTS:
+            source = (docs / page).read_text(encoding="utf-8")
+            faults += _page(f"docs/{page}", source)
+    for key in rendered.uncited if rendered else ():
+        faults.append(Fault("docs/references.bib", 1, f"no page cites {key!r}", "cite or drop it"))
+    return faults
+
+
+def _page(page: str, source: str) -> Iterator[Fault]:
+    prose = _blank_tags(_blank_spans(source))
+    for match in _DIGITS.finditer(prose):
+        mend = "use a placeholder, words, math or code"
+        yield Fault(page, line_of(prose, match.start()), f"a typed number: {match[0]!r}", mend)
+    for match in _ADMONITION.finditer(prose):
+        mend = 'use {% call note("Title") %}…{% endcall %}'
+        yield Fault(page, line_of(prose, match.start()), f"admonition: {match[0].strip()!r}", mend)
+    lines = source.splitlines()
+    for sentence in _SENTENCE.finditer(prose):
+        if sentence[0].endswith("?") or not _INITIALIZER.search(sentence[0]):
+            continue
+        for match in _COMPARES.finditer(sentence[0]):
+            line = line_of(prose, sentence.start() + match.start())
+            if not _EXCUSE.search(lines[line - 1]):
+                text = f"{match[0]!r} said of an initializer outside a claim"
+                yield Fault(page, line, text, "make it a claim, or say why: {# lint: … #}")
+
+
+def _blank(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def _blank_spans(source: str) -> str:
+    out, end = [], 0
+    for kind, match in spans(source):
+        if kind not in ("escape", "dollar"):
+            out += [source[end : match.start()], _blank(match)]
+            end = match.end()
+    return "".join([*out, source[end:]])
+
+
+def _blank_tags(text: str) -> str:
+    return _NOT_PROSE.sub(_blank, text)

@@ -1,0 +1,151 @@
+"""What a page may call: the part that is the same for every target.
+
+A macro looks things up, notes where they stand and what is wrong, and leaves the drawing to its
+target: `site.SiteMacros` today, one for the exports beside it.
+"""
+
+import ast
+import textwrap
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import reportgen
+from reportgen.publish.book import Book, Exhibit, Label
+from reportgen.publish.book import Placed as PlacedClaim
+from reportgen.publish.faults import nearest
+
+VERDICTS = ("supported", "contradicted", "inconclusive")
+_PACKAGE = Path(reportgen.__file__).parent
+
+
+class Macros(ABC):
+    """The macros of a page. Each public method is one; they return "" where something is wrong."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self._in_formula = False
+
+    def names(self) -> dict[str, Callable[..., str]]:
+        """The macros by the names that pages use."""
+        public = "figure table ref claim cite note predict source bibliography claims_table".split()
+        return {"math_": self.math} | {n: getattr(self, n) for n in public}
+
+    def figure(self, id: str) -> str:
+        """A figure, alone in its paragraph."""
+        exhibit = self.book.place("figure", id)
+        label = exhibit and self.book.labels.get(id)
+        return self.draw_figure(exhibit, label) if exhibit and label else ""
+
+    def table(self, id: str) -> str:
+        """A table, alone in its paragraph."""
+        exhibit = self.book.place("table", id)
+        label = exhibit and self.book.labels.get(id)
+        return self.draw_table(exhibit, label) if exhibit and label else ""
+
+    def ref(self, id: str) -> str:
+        """ "Figure 3", linked; also to what comes later or stands on another page."""
+        label = self.book.label(id)
+        return self.draw_ref(self.book.exhibits[id], label) if label else ""
+
+    def claim(self, id: str, *, assumes: str) -> str:
+        """The claim's sentence for its verdict, marked. `assumes`: the verdict of the prose around."""
+        if assumes not in VERDICTS:
+            self.book.fault(f"a claim cannot be {assumes!r}", nearest(assumes, VERDICTS))
+        if id not in self.book.claims:
+            self.book.fault(f"there is no claim {id!r}", nearest(id, self.book.claims))
+            return ""
+        _, claim = self.book.claims[id]
+        first = all(placed.claim != id for placed in self.book.placed)
+        self.book.placed.append(
+            PlacedClaim(id, assumes, claim["verdict"], self.book.path, self.book.line())
+        )
+        return self.draw_claim(id, first=first)
+
+    def cite(self, *keys: str, text: bool = False) -> str:
+        """ "(He et al., 2015)", or with `text` "He et al. (2015)"; several keys in one pair."""
+        known = self.book.citations.labels
+        for key in [key for key in keys if key not in known]:
+            self.book.fault(f"references.bib has no entry {key!r}", nearest(key, known))
+        self.book.cited.update(keys)
+        return self.draw_citation([key for key in keys if key in known], text=text)
+
+    def source(self, file: str, name: str) -> str:
+        """A function or class of this package (`Class.method` too) as it stands in the source."""
+        path = _PACKAGE / file
+        if not path.is_file():
+            files = [found.relative_to(_PACKAGE).as_posix() for found in _PACKAGE.rglob("*.py")]
+            self.book.fault(f"the package has no file {file!r}", nearest(file, files))
+            return ""
+        text = path.read_text(encoding="utf-8")
+        found = {dotted: node for dotted, node in _definitions(ast.parse(text), "")}
+        if name not in found:
+            self.book.fault(f"{file} defines no {name!r}", nearest(name, found))
+            return ""
+        node = found[name]
+        first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
+        lines = text.splitlines()[first - 1 : node.end_lineno]
+        return self.draw_source(textwrap.dedent("\n".join(lines)), f"reportgen/{file}")
+
+    def bibliography(self) -> str:
+        """The list of references."""
+        self.book.homes["references"] = self.book.page
+        return self.draw_bibliography()
+
+    def claims_table(self) -> str:
+        """All claims, by experiment: sentence, verdict, effect, how it was decided, evidence."""
+        self.book.homes["claims"] = self.book.page
+        return self.draw_claims() if self.book.drawing else ""
+
+    def math(self, display: bool, *, caller: Callable[[], str]) -> str:
+        """A formula of the page, whose placeholders Jinja has rendered."""
+        self._in_formula = True
+        try:
+            latex = caller()
+        finally:
+            self._in_formula = False
+        return self.draw_formula(latex, display=display)
+
+    def formula(self, latex: str) -> str:
+        """A formula that a filter makes; inside another one it is a part of that."""
+        return latex if self._in_formula else self.draw_formula(latex, display=False)
+
+    @abstractmethod
+    def prose(self, text: str) -> str:
+        """Markdown of the evidence, with its formulas, for the page's own text."""
+
+    @abstractmethod
+    def note(self, title: str, *, caller: Callable[[], str]) -> str:
+        """An aside with a title."""
+
+    @abstractmethod
+    def predict(self, question: str, *, caller: Callable[[], str]) -> str:
+        """A question whose answer unfolds."""
+
+    @abstractmethod
+    def draw_figure(self, figure: Exhibit, label: Label) -> str: ...
+    @abstractmethod
+    def draw_table(self, table: Exhibit, label: Label) -> str: ...
+    @abstractmethod
+    def draw_ref(self, exhibit: Exhibit, label: Label) -> str: ...
+    @abstractmethod
+    def draw_claim(self, id: str, *, first: bool) -> str: ...
+    @abstractmethod
+    def draw_citation(self, keys: list[str], *, text: bool) -> str: ...
+    @abstractmethod
+    def draw_source(self, code: str, title: str) -> str: ...
+    @abstractmethod
+    def draw_bibliography(self) -> str: ...
+    @abstractmethod
+    def draw_claims(self) -> str: ...
+    @abstractmethod
+    def draw_formula(self, latex: str, *, display: bool) -> str: ...
+
+
+def _definitions(tree: ast.AST, prefix: str) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found += [(prefix + node.name, node), *_definitions(node, f"{prefix}{node.name}.")]
+    return found

@@ -1,0 +1,84 @@
+"""Numbers as a sentence writes them: the filters of a page.
+
+A value that is not finite (an arm whose runs all diverged) is written as a dash: it stops nothing.
+"""
+
+import math
+
+_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen twenty"
+).split()
+DASH = "—"
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a number is needed here, and {value!r} is none")
+    return float(value) if math.isfinite(value) else None
+
+
+def fixed(value: object, places: int = 0) -> str:
+    """`places` decimals, thousands grouped, a true minus: 0.9766, 48,000, −0.0005."""
+    number = _number(value)
+    if number is None:
+        return DASH
+    text = f"{abs(number):,.{places}f}"
+    return "−" + text if number < 0 and text.strip("0.,") else text
+
+
+def signed(value: object, places: int = 0) -> str:
+    """As `fixed`, with a plus before what is above zero."""
+    number = _number(value)
+    text = fixed(number, places)
+    return "+" + text if number is not None and number > 0 and text.strip("0.,") else text
+
+
+def percent(value: object, places: int = 0) -> str:
+    """A share as a percentage: 0.9766 is 97.7% at one place."""
+    number = _number(value)
+    return DASH if number is None else fixed(100 * number, places) + "%"
+
+
+def scientific(value: object, places: int = 1) -> str:
+    r"""LaTeX for scientific notation: `2.1 \times 10^{-3}`."""
+    number = _number(value)
+    if number is None:
+        return rf"\text{{{DASH}}}"
+    mantissa, exponent = f"{number:.{places}e}".split("e")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}"
+
+
+def words(value: object) -> str:
+    """A whole number up to twenty as a word, others in digits."""
+    number = _number(value)
+    if number is not None and number == int(number) and 0 <= number <= 20:
+        return _WORDS[int(number)]
+    return fixed(number, 0)
+
+
+def ranges(values: list[int]) -> str:
+    """Whole numbers with runs drawn together: 0–9, 12."""
+    parts: list[list[int]] = []
+    for value in sorted(set(values)):
+        if parts and value == parts[-1][-1] + 1:
+            parts[-1].append(value)
+        else:
+            parts.append([value])
+    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts)
+
+
+def interval(effect: object, low: object, high: object, unit: str = "") -> str:
+    """An effect with its interval, at the places that its width justifies; signed across zero."""
+    numbers = [n for n in (_number(effect), _number(low), _number(high)) if n is not None]
+    if _number(effect) is None:
+        return DASH
+    size = max(numbers) - min(numbers) or max(map(abs, numbers))
+    places = max(0, min(6, 1 - math.floor(math.log10(size)))) if size else 0
+    write = signed if min(numbers) < 0 else fixed
+    text = write(effect, places)
+    if len(numbers) == 3:
+        text += f" [{write(low, places)},\u00a0{write(high, places)}]"
+    return f"{text} {unit}".rstrip()

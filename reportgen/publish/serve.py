@@ -1,0 +1,70 @@
+"""The site while somebody writes: edit docs/, see it in the browser.
+
+MkDocs's live-reload server is used as it is, with our whole build as its builder: one watcher sees
+the sources, so no page that we write can wake it again.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from mkdocs.livereload import LiveReloadServer
+
+from reportgen.errors import ReportgenError
+from reportgen.publish import site
+
+_WATCHED = ("docs", "results", "mkdocs.yml", "reportgen.toml")
+
+
+def serve(
+    project: Path,
+    rebuild: Callable[[], object],
+    *,
+    say: Callable[[str], None],
+    host: str = "127.0.0.1",
+    port: int = 8000,
+) -> None:
+    """Serve build/site until Ctrl-C; render and build again at each change.
+
+    Args:
+        project: The project's folder.
+        rebuild: Renders the pages; what it raises is said, and the last good site stays.
+        say: Prints a line.
+        host: Where to listen.
+        port: Where to listen.
+
+    Raises:
+        ReportgenError: The port is taken.
+    """
+
+    def build() -> None:
+        try:
+            rebuild()
+            site.build(project)
+        except ReportgenError as error:
+            say("\n".join(filter(None, [error.message, error.hint, "The last good site stays."])))
+        else:
+            say("built")
+
+    logging.getLogger("mkdocs.livereload").setLevel(logging.WARNING)
+    root = project / "build" / "site"
+    server = LiveReloadServer(build, host, port, str(root), polling_interval=0.2)
+    server.build_delay = 0.05
+    server.error_handler = lambda code: _page(root / f"{code}.html")
+    for name in _WATCHED:
+        if (project / name).exists():
+            server.watch(str(project / name))
+    build()
+    say(server.url)
+    try:
+        server.serve()
+    except OSError as error:
+        raise ReportgenError(
+            f"{host}:{port} cannot be served: {error.strerror}", hint="Choose another port."
+        ) from error
+    finally:
+        server.shutdown()
+
+
+def _page(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

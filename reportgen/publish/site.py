@@ -1,0 +1,86 @@
+"""build/pages -> build/site, by MkDocs in this process; any warning of its is an error."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from reportgen.errors import ReportgenError
+from reportgen.publish.files import mirror
+
+# The typeface with a MATH table, without which roots and brackets do not stretch.
+_MATH_FONT = "STIXTwoMath-Regular.ttf"
+
+
+def build(project: Path) -> Path:
+    """Build the site of the rendered pages; returns the path of its home page.
+
+    The site before stays until the new one is whole.
+
+    Raises:
+        ReportgenError: MkDocs warned or failed; the message is its own.
+    """
+    pages, site = project / "build" / "pages", project / "build" / "site"
+    _gather(project, pages)
+    fresh = site.with_name("site.new")
+    told = _mkdocs(project, fresh)
+    if told:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise ReportgenError(
+            "MkDocs does not build the site:\n" + "\n".join(f"  {line}" for line in told),
+            hint="Mend the pages in docs/ that it names (or mkdocs.yml).",
+        )
+    shutil.rmtree(site, ignore_errors=True)
+    fresh.rename(site)
+    return site / "index.html"
+
+
+def _gather(project: Path, pages: Path) -> None:
+    """Put beside the pages what they show: the theme's additions, the figures, the math font."""
+    import ziamath
+
+    assets = project / "docs" / "assets"
+    fonts = Path(ziamath.__file__).parent / "fonts"
+    mirror(_under(assets) | {_MATH_FONT: fonts / _MATH_FONT}, pages / "assets")
+    evidence = _under(project / "build" / "evidence")
+    shown = {name: path for name, path in evidence.items() if path.suffix in (".svg", ".csv")}
+    mirror(shown, pages / "evidence")
+
+
+def _under(folder: Path) -> dict[str, Path]:
+    return {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+class _Warnings(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def _mkdocs(project: Path, site: Path) -> list[str]:
+    """Run MkDocs; returns what it warned of."""
+    os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")  # Material's notice, on import
+    from mkdocs.commands.build import build as mkdocs_build
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import MkDocsException
+
+    log, warnings = logging.getLogger("mkdocs"), _Warnings()
+    kept = log.propagate
+    log.addHandler(warnings)
+    log.propagate = False
+    try:
+        config = load_config(str(project / "mkdocs.yml"), site_dir=str(site))
+        config.plugins.on_startup(command="build", dirty=False)
+        try:
+            mkdocs_build(config)
+        finally:
+            config.plugins.on_shutdown()
+    except MkDocsException as error:
+        warnings.lines.append(str(error))
+    finally:
+        log.removeHandler(warnings)
+        log.propagate = kept
+    return warnings.lines
