@@ -5,8 +5,10 @@ Each command imports what it needs inside itself, so that `--help` is instant.
 """
 
 import json
+import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from reportgen.pipeline import Project
+    from reportgen.publish.pages import Rendered
 
 
 class _Guarded(click.Group):
@@ -35,6 +38,9 @@ class _Guarded(click.Group):
         except KeyboardInterrupt:
             click.echo("reportgen: stopped", err=True)
             sys.exit(130)
+        except OSError as error:  # a folder or disk that the rooms did not name themselves
+            click.echo(f"reportgen: {error}", err=True)
+            sys.exit(1)
 
 
 @click.group(cls=_Guarded, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +56,8 @@ class _Guarded(click.Group):
 def main(context: click.Context, project: Path, quiet: bool) -> None:
     """Train the assignment's models, measure, and write the answer as a website."""
     context.obj = (project, quiet)
+    # A build that is told to end leaves as on Ctrl-C: workers ended, finished runs kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _command(function: Callable[..., None]) -> click.Command:
@@ -75,8 +83,9 @@ def build(project: "Project", terminal: "Terminal") -> None:
     from reportgen import pipeline
 
     terminal.say(f"reportgen: building the report in {project.root.resolve().name}/")
-    home = pipeline.build(project)
+    home, rendered = pipeline.build(project)
     _tell_accuracies(project, terminal)
+    terminal.say(_count(rendered))
     took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in project.seconds.items())
     terminal.say(f"time: {took}")
     terminal.say(f"open {home}")
@@ -132,12 +141,47 @@ def status(project: "Project", terminal: "Terminal", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(state, indent=1))
         return
-    click.echo(f"dataset: {state['dataset']}")
+    terminal.say(f"dataset: {state['dataset']}")
     for row in state["experiments"]:
         cost = f", about {row['seconds']:.0f} s to train" if row["missing"] else ""
-        click.echo(f"{row['name']}: {row['there']} of {row['runs']} runs{cost}")
+        terminal.say(f"{row['name']}: {row['there']} of {row['runs']} runs{cost}")
     for sentence in state["damage"]:
-        click.echo(f"results: {sentence}")
+        terminal.say(f"results: {sentence}")
+
+
+@_command
+def claims(project: "Project", terminal: "Terminal") -> None:
+    """List the claims with their verdicts; exit 1 where prose and data do not agree."""
+    from reportgen import pipeline
+
+    rendered, faults = pipeline.check(project)
+    for placed in rendered.claims:
+        terminal.say(f"{placed.verdict:<13} {placed.claim} ({placed.page}:{placed.line})")
+    told = _contradictions(rendered) + [str(fault) for fault in faults]
+    if told:
+        raise ReportgenError(
+            f"prose and data do not agree in {len(told)} places:\n"
+            + "\n".join(f"  {line}" for line in told),
+            hint="mend the prose in docs/: what a claim says follows the data by itself",
+        )
+    terminal.say(_count(rendered))
+
+
+def _contradictions(rendered: "Rendered") -> list[str]:
+    wrong = [
+        f"{it.page}:{it.line}: the prose takes {it.claim} to be {it.assumes}; it is {it.verdict}"
+        for it in rendered.mismatches
+    ]
+    return wrong + [f"{claim}: no page places this claim" for claim in rendered.unplaced]
+
+
+def _count(rendered: "Rendered") -> str:
+    verdicts = {it.claim: it.verdict for it in rendered.claims}
+    counts = Counter(verdicts.values())
+    told = ", ".join(f"{counts[v]} {v}" for v in ("supported", "contradicted", "inconclusive"))
+    against = len(rendered.mismatches)
+    more = f"; {against} against what the prose assumes: reportgen claims" if against else ""
+    return f"claims: {told}{more}"
 
 
 def _tell_accuracies(project: "Project", terminal: "Terminal") -> None:
@@ -204,9 +248,7 @@ class Terminal:
         now = time.monotonic()
         rate = self._done[1] / (now - self._began or 1)
         if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task, advance=steps, runs=self._done[0], rate=f"{rate:,.0f}"
-            )
+            self._bar.update(self._task, advance=steps, runs=self._done[0], rate=f"{rate:,.0f}")
             if self._done[0] == self._total[0]:
                 self._bar.stop()
         elif now - self._spoke >= 5 or self._done[0] == self._total[0]:

@@ -51,7 +51,7 @@ class Initializer:
     parameters: tuple[tuple[str, float | str], ...] = ()
 
     @classmethod
-    def of(cls, name: str, **parameters: float | str) -> "Initializer":
+    def of(cls, name: str, /, **parameters: float | str) -> "Initializer":
         """Check the name and parameters against Keras's and return the initializer.
 
         Raises:
@@ -115,6 +115,13 @@ class Author(_Section):
     date: str = ""
 
 
+class Size(_Section):
+    """How large one experiment is to be."""
+
+    seeds: int = Field(ge=1, le=1000)
+    """Runs of each of its arms, with seeds 0 .. seeds-1."""
+
+
 # The assignment asks for these four, and the prose is about them; more can be added.
 ASSIGNMENT_INITIALIZERS = (
     Initializer.of("Zeros"),
@@ -138,6 +145,12 @@ class Config(_Section):
     """Runs of each initializer in the main comparison, paired by seed 0 .. seeds-1."""
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(64, ge=1, le=10_000)
+    profile: Literal["full", "quick"] = "full"
+    """`"quick"` gives a draft of every experiment in about a minute of training, from fewer seeds
+    and steps; its numbers are not for handing in."""
+    experiments: dict[str, bool | Size] = Field({})
+    """`symmetry = false` leaves an experiment out, `symmetry = { seeds = 10 }` sets its size; those
+    not named run as the profile says."""
     workers: int = Field(0, ge=0, le=256)
     """Training processes of one thread each; 0 means one a processor. Results do not depend on
     it."""
@@ -146,6 +159,15 @@ class Config(_Section):
     )
     """The main comparison's initializers by their Keras names: the assignment's four and any
     others, with their parameters."""
+
+    def pick(self, *, full: int, quick: int) -> int:
+        """The profile's one of two sizes, as of steps."""
+        return full if self.profile == "full" else quick
+
+    def seeds_of(self, experiment: str, *, full: int, quick: int = 2) -> range:
+        """An experiment's seeds: as many as the configuration says, or else the profile."""
+        size = self.experiments.get(experiment)
+        return range(size.seeds if isinstance(size, Size) else self.pick(full=full, quick=quick))
 
 
 def load(project: Path) -> Config:
@@ -214,8 +236,7 @@ def _explain(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         section: Any = Author if location[0] == "author" and len(location) > 1 else Config
         return f"{key}: unknown option{nearest(location[-1], section.model_fields)}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "value_error":  # our own words, which may begin with a name
+        return f"{key}: {fault['ctx']['error']}"
+    message = str(fault["msg"])
     return f"{key}: {message[0].lower()}{message[1:]}"
-
-
-Profile = Literal["full", "quick"]

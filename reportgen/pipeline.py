@@ -1,7 +1,7 @@
 """The whole report, from reportgen.toml to build/site, readable from top to bottom.
 
-    reportgen.toml -> Config -> runs of each experiment -> missing ones -> workers -> results/
-    -> a table an experiment -> figures, tables, claims (build/evidence) -> build/pages -> build/site
+reportgen.toml -> Config -> runs of each experiment -> missing ones -> workers -> results/
+-> a table an experiment -> figures, tables, claims (build/evidence) -> build/pages -> build/site
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reportgen.config import CONFIG_FILE, Config
 from reportgen.engine import datasets, machine
@@ -22,6 +22,10 @@ from reportgen.engine.runner import Finished, Workers
 from reportgen.engine.runs import RunSpec, framework_versions
 from reportgen.engine.store import Store
 from reportgen.errors import Interrupted, ReportgenError
+
+if TYPE_CHECKING:
+    from reportgen.publish.faults import Fault
+    from reportgen.publish.pages import Rendered
 
 # Of the assignment's network on the machine where it was first measured; used until there are
 # timings of this machine.
@@ -71,11 +75,11 @@ class Project:
             self.seconds[name] = self.seconds.get(name, 0.0) + took
 
 
-def build(project: Project) -> Path:
-    """Make the report; returns the site's home page."""
+def build(project: Project) -> "tuple[Path, Rendered]":
+    """Make the report; returns the site's home page and what the pages say."""
     run(project)
-    render(project)
-    return site(project)
+    rendered = render(project)
+    return site(project), rendered
 
 
 def run(project: Project) -> None:
@@ -155,19 +159,17 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
     return dataset, records
 
 
-def analyse(
-    project: Project, dataset: DatasetInfo, records: dict[str, dict[str, Any]]
-) -> None:
+def analyse(project: Project, dataset: DatasetInfo, records: dict[str, dict[str, Any]]) -> None:
     """Turn the records into figures, tables and claims, all experiments or none."""
     from reportgen.experiments import evidence
-    from reportgen.experiments.registry import experiments
+    from reportgen.experiments.registry import chosen
 
     store = project.store
     seconds = store.read_notes("environment").get("seconds", {})
     fresh = project.evidence.with_name("evidence.new")
     shutil.rmtree(fresh, ignore_errors=True)
     with project.stage("figures"):
-        for experiment in experiments():
+        for experiment in chosen(project.config):
             runs = experiment.runs(project.config, dataset)
             table = evidence.tabulate(runs, records)
             results = evidence.Results(table, project.config, dataset, store.arrays)
@@ -180,8 +182,8 @@ def analyse(
     fresh.rename(project.evidence)
 
 
-def render(project: Project) -> Any:
-    """Fill the pages of docs/ with the evidence; returns what publish.pages.Rendered tells."""
+def render(project: Project) -> "Rendered":
+    """Fill the pages of docs/ with the evidence; returns what they say."""
     from reportgen.publish import pages
 
     if not (project.evidence / "stamp").exists():
@@ -199,6 +201,14 @@ def render(project: Project) -> Any:
         )
 
 
+def check(project: Project) -> "tuple[Rendered, list[Fault]]":
+    """Hold the prose against the data and against its own rules; returns pages and faults."""
+    from reportgen.publish import lint
+
+    rendered = render(project)
+    return rendered, lint.check(project.root / "docs", rendered=rendered)
+
+
 def site(project: Project) -> Path:
     """Build the site of the rendered pages; returns its home page."""
     from reportgen.publish import site as publisher
@@ -209,7 +219,7 @@ def site(project: Project) -> Path:
 
 def status(project: Project) -> dict[str, Any]:
     """What is there, what is missing and what it will cost, as plain data."""
-    from reportgen.experiments.registry import experiments
+    from reportgen.experiments.registry import chosen
 
     store = project.store
     records = store.records()
@@ -217,7 +227,7 @@ def status(project: Project) -> dict[str, Any]:
     known: dict[str, float] = store.read_notes("environment").get("seconds", {})
     workers = Workers(project.config.workers, log=project.root).count
     rows = []
-    for experiment in experiments():
+    for experiment in chosen(project.config):
         specs = [run.spec for run in experiment.runs(project.config, dataset)]
         missing = [spec for spec in specs if spec.key not in records]
         timed = [(known[s.key], s.steps) for s in specs if s.key in known]
@@ -236,10 +246,10 @@ def status(project: Project) -> dict[str, Any]:
 
 def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]]:
     """Key -> spec and experiment of every run; one that two experiments share is run once."""
-    from reportgen.experiments.registry import experiments
+    from reportgen.experiments.registry import chosen
 
     plan: dict[str, tuple[RunSpec, str]] = {}
-    for experiment in experiments():
+    for experiment in chosen(config):
         for run in experiment.runs(config, dataset):
             plan.setdefault(run.spec.key, (run.spec, experiment.name))
     return plan

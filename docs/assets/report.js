@@ -1,4 +1,4 @@
-// Three small mends; the pages are complete without them.
+// Small mends; the pages are complete without them.
 
 // The theme's search dialog has no name for a screen reader.
 document.querySelector("[data-md-component=search]")?.setAttribute("aria-label", "Search")
@@ -12,6 +12,15 @@ const wide = new ResizeObserver((entries) => {
   }
 })
 document.querySelectorAll(".math-block").forEach((block) => wide.observe(block))
+
+// Chromium gives every root the width of its tallest sign; other browsers have no such gap.
+document.fonts.ready.then(() => {
+  const gaps = [...document.querySelectorAll("msqrt")].map((root) => {
+    const gap = root.getBoundingClientRect().right - root.lastElementChild.getBoundingClientRect().right
+    return [root, gap / parseFloat(getComputedStyle(root).fontSize)]
+  })
+  for (const [root, gap] of gaps) if (gap > 0.05) root.style.marginInlineEnd = `${-gap}em`
+})
 
 // Answers that unfold are open on paper.
 addEventListener("beforeprint", () =>

@@ -7,7 +7,6 @@ so that figures read in grey.
 
 import io
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -29,6 +28,8 @@ PALETTE = {
     "#6e6e6e": "#b8b8b8",
 }
 INK, MUTED, GRID, PAPER, *SERIES = PALETTE
+# Text on a heat map, whose colours are the same in both versions.
+ON_LIGHT, ON_DARK = "#1f2329", "#fefefd"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 
@@ -89,11 +90,10 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
-def band(
-    axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[float], color: str
-) -> None:
-    """A band around a line, from `low` to `high`."""
-    axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+def heat(axes: Axes, values: Any, *, low: float, high: float) -> Any:
+    """A heat map of a matrix, row 0 on top; dark is high in both versions of the figure."""
+    axes.grid(visible=False)
+    return axes.imshow(values, cmap="Blues", vmin=low, vmax=high)
 
 
 def svg(figure: Figure) -> tuple[str, str]:

@@ -245,7 +245,15 @@ def read_npz(path: Path) -> Arrays:
             x_train, y_train, x_test, y_test = (archive[name] for name in NAMES)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", hint="mend the path in reportgen.toml") from None
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InputError(
             f"{path}: damaged, or not an .npz file of plain arrays ({error})",
             hint="fetch or write the file again; arrays of Python objects are never loaded",
@@ -329,8 +337,16 @@ def _split(
         np.arange(len(y)), test_size=0.2, random_state=42, stratify=y if fallback else None
     )
     classes = int(max(y.max(), y_test.max())) + 1
-    y, y_test = y.astype(np.int32), y_test.astype(np.int32)
-    images = Images(x[train], y[train], x[validation], y[validation], x_test, y_test, classes)
+    labels = y.astype(np.int32)
+    images = Images(
+        x_train=x[train],
+        y_train=labels[train],
+        x_validation=x[validation],
+        y_validation=labels[validation],
+        x_test=x_test,
+        y_test=y_test.astype(np.int32),
+        classes=classes,
+    )
     info = DatasetInfo(
         name=name,
         title=title,
@@ -340,7 +356,7 @@ def _split(
         shape=images.shape,
         train_counts=tuple(np.bincount(images.y_train, minlength=classes).tolist()),
         validation=len(validation),
-        test_counts=tuple(np.bincount(y_test, minlength=classes).tolist()),
+        test_counts=tuple(np.bincount(images.y_test, minlength=classes).tolist()),
         class_names=class_names or tuple(str(label) for label in range(classes)),
     )
     return info, images

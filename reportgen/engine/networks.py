@@ -67,7 +67,7 @@ def normalize(name: str) -> keras.layers.Layer:
     return layers.BatchNormalization() if name == "batch" else layers.LayerNormalization()
 
 
-class ResidualBlock(layers.Layer):
+class ResidualBlock(layers.Layer):  # type: ignore[misc]  # keras ships no types
     """x + W2 activation(W1 norm(x) + b1) + b2, the width unchanged (He et al., 2016)."""
 
     def __init__(

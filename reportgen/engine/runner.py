@@ -11,7 +11,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +26,7 @@ import numpy as np
 from reportgen.engine.datasets import Images
 from reportgen.engine.runs import Result, RunSpec
 
-# A run that broke its process this often, the last times alone, is given up.
+# A run that broke its process this often is given up.
 STRIKES = 3
 
 
@@ -48,83 +48,89 @@ class GivenUp:
 
 
 class Workers:
-    """Warm worker processes, started when first needed or by `start`."""
+    """Warm worker processes, started when first needed or by `start`.
+
+    Each is a pool of one, so that a run which breaks its process is known, and so that runs of one
+    network shape go to the process that has compiled it.
+    """
 
     def __init__(self, count: int, *, log: Path) -> None:
         self.count = count or len(os.sched_getaffinity(0))
         self._log = log
-        self._pool: ProcessPoolExecutor | None = None
+        self._pools: dict[int, ProcessPoolExecutor] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="reportgen-")
 
     def __enter__(self) -> Self:
         return self
 
-    def start(self) -> None:
-        """Have the workers import TensorFlow while the caller goes on."""
-        for _ in range(self.count):
-            self._submit(_warm)
-
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             for process in multiprocessing.active_children():
                 process.kill()
-        self._stop()
+        for worker in list(self._pools):
+            self._stop(worker)
         self._folder.cleanup()
+
+    def start(self) -> None:
+        """Have the workers import TensorFlow while the caller goes on."""
+        for worker in range(self.count):
+            self._submit(worker, _warm)
 
     def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
         path = Path(self._folder.name) / "images.npz"
         np.savez(path, **{f.name: getattr(images, f.name) for f in fields(Images) if f.init})
-        queue = deque(specs)
-        suspects: deque[RunSpec] = deque()
-        strikes: dict[RunSpec, int] = {}
-        in_flight: dict[Future[tuple[Result, float]], RunSpec] = {}
-        while queue or suspects or in_flight:
-            # A run in flight when a process died is tried again alone: only then is it to blame.
-            if suspects and not in_flight:
-                spec = suspects.popleft()
-                in_flight[self._submit(_train, spec, path)] = spec
-            while queue and not suspects and len(in_flight) < self.count:
-                spec = queue.popleft()
-                in_flight[self._submit(_train, spec, path)] = spec
+        waiting = list(specs)
+        strikes = Counter[RunSpec]()
+        shapes: dict[int, RunSpec] = {}  # what each worker compiled last
+        in_flight: dict[Future[tuple[Result, float]], tuple[int, RunSpec]] = {}
+        while waiting or in_flight:
+            for worker in set(range(self.count)) - {worker for worker, _ in in_flight.values()}:
+                if waiting:
+                    spec = _next(waiting, shapes, worker)
+                    shapes[worker] = spec.shape
+                    in_flight[self._submit(worker, _train, spec, path)] = (worker, spec)
             done, _ = wait(in_flight, return_when=FIRST_COMPLETED)
-            broken = False
             for future in done:
-                spec = in_flight.pop(future)
+                worker, spec = in_flight.pop(future)
                 try:
                     result, seconds = future.result()
                     yield Finished(spec, result, seconds)
                 except BrokenProcessPool:
-                    broken = True
-                    in_flight[future] = spec
-                except Exception as error:  # whatever Keras raises is this run's failure alone
-                    yield GivenUp(spec, f"{type(error).__name__}: {error}")
-            if broken:
-                self._stop()
-                for spec in in_flight.values():
-                    strikes[spec] = strikes.get(spec, 0) + 1
+                    self._stop(worker)
+                    shapes.pop(worker)
+                    strikes[spec] += 1
                     if strikes[spec] < STRIKES:
-                        suspects.append(spec)
+                        waiting.append(spec)
                     else:
                         yield GivenUp(spec, f"its process died {STRIKES} times")
-                in_flight.clear()
+                except Exception as error:  # whatever Keras raises is this run's failure alone
+                    yield GivenUp(spec, f"{type(error).__name__}: {error}")
 
-    def _submit(self, *call):  # type: ignore[no-untyped-def]
-        if self._pool is None:
+    def _submit(self, worker: int, *call):  # type: ignore[no-untyped-def]
+        if worker not in self._pools:
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            self._pool = ProcessPoolExecutor(
-                self.count,
+            self._pools[worker] = ProcessPoolExecutor(
+                1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start_worker,
                 initargs=(str(self._log),),
             )
         with _ignoring_ctrl_c():
-            return self._pool.submit(*call)
+            return self._pools[worker].submit(*call)
 
-    def _stop(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+    def _stop(self, worker: int) -> None:
+        self._pools.pop(worker).shutdown(wait=True, cancel_futures=True)
+
+
+def _next(waiting: list[RunSpec], shapes: dict[int, RunSpec], worker: int) -> RunSpec:
+    """Take the run that costs this worker the least compiling: its own shape, then a new one."""
+    taken = {shape for other, shape in shapes.items() if other != worker}
+    own = shapes.get(worker)
+    choice = next((spec for spec in waiting if spec.shape == own), None)
+    choice = choice or next((spec for spec in waiting if spec.shape not in taken), waiting[0])
+    waiting.remove(choice)
+    return choice
 
 
 @contextlib.contextmanager

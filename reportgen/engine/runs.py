@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
@@ -93,6 +93,19 @@ class RunSpec:
         """Digest of the spec, the engine's version and those of Keras and TensorFlow."""
         content = {"spec": self.as_dict(), "engine": ENGINE_VERSION, **framework_versions()}
         return hashlib.sha256(canonical(content).encode()).hexdigest()[:32]
+
+    @property
+    def shape(self) -> "RunSpec":
+        """The part that decides the compiled code; initial weights, order and rates are data."""
+        plain = Initializer("Zeros")
+        return RunSpec(
+            dataset=self.dataset,
+            layers=tuple(replace(layer, kernel=plain, bias=plain) for layer in self.layers),
+            seed=0,
+            steps=0,
+            batch_size=self.batch_size,
+            optimizer=Optimizer(self.optimizer.name),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as JSON-ready data."""

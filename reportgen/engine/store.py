@@ -150,8 +150,11 @@ class Store:
         if note is None:
             return None
         try:
-            lists = {key: tuple(v) if isinstance(v, list) else v for key, v in note.items()}
-            return DatasetInfo(**lists)
+            fields: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in note.items()
+            }
+            return DatasetInfo(**fields)
         except TypeError:
             return None
 
@@ -166,7 +169,7 @@ class Store:
             content = (self.folder / "arrays" / f"{record['key']}.npz").read_bytes()
         except OSError:
             return False
-        return _digest(content) == record["arrays"]
+        return bool(_digest(content) == record["arrays"])
 
     def _replace(self, path: Path, content: bytes) -> None:
         partial = path.with_name(f"{path.name}.part")

@@ -8,7 +8,6 @@ once for each network shape in a process, and initial weights, batch order and r
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,11 +15,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reportgen.config import Initializer
 from reportgen.engine import probes
 from reportgen.engine.datasets import Images
 from reportgen.engine.networks import build_model
-from reportgen.engine.runs import Optimizer, Result, RunSpec
+from reportgen.engine.runs import Result, RunSpec
 
 # Adam's decay rates; Keras's defaults, and no experiment changes them.
 BETA_1, BETA_2 = 0.9, 0.999
@@ -32,7 +30,7 @@ def train(spec: RunSpec, images: Images) -> Result:
     A loss that is not finite ends the run as `diverged`: its test figures are null, what was
     recorded until then stays.
     """
-    trainer = _trainer(_shape_of(spec), images)
+    trainer = _trainer(spec.shape, images)
     trainer.start(spec)
     history: dict[str, list[float | None]] = {
         name: [] for name in ("step", "loss", "accuracy", "val_loss", "val_accuracy")
@@ -47,7 +45,7 @@ def train(spec: RunSpec, images: Images) -> Result:
         for probe in spec.probes:
             if start in probe.steps:
                 values, matrices = probes.measure(probe.name, trainer)
-                measured.setdefault(probe.name, []).append({"step": start, **values})
+                measured.setdefault(probe.name, []).append(_finite({"step": start, **values}))
                 arrays |= {f"{probe.name}-{start}-{key}": m for key, m in matrices.items()}
         if start == stop or not finite:
             continue
@@ -83,6 +81,15 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def _finite(values: Any) -> Any:
+    """Measured values with null for what is not finite, which JSON cannot hold."""
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_finite(value) for value in values]
+    return _number(values) if isinstance(values, float) else values
+
+
 def _segments(spec: RunSpec, images: int) -> Iterator[tuple[int, int, bool]]:
     """(start, stop, whether an epoch or the run ends at stop), cut at every probe and epoch."""
     per_epoch = math.ceil(images / spec.batch_size)
@@ -91,19 +98,6 @@ def _segments(spec: RunSpec, images: int) -> Iterator[tuple[int, int, bool]]:
     for start, stop in itertools.pairwise(sorted({0} | epochs | probed)):
         yield start, stop, stop in epochs
     yield spec.steps, spec.steps, False
-
-
-def _shape_of(spec: RunSpec) -> RunSpec:
-    """The part of a spec that decides the compiled code: everything else is data."""
-    plain = Initializer("Zeros")
-    return RunSpec(
-        dataset=spec.dataset,
-        layers=tuple(replace(layer, kernel=plain, bias=plain) for layer in spec.layers),
-        seed=0,
-        steps=0,
-        batch_size=spec.batch_size,
-        optimizer=Optimizer(spec.optimizer.name, momentum=float(spec.optimizer.momentum > 0)),
-    )
 
 
 @lru_cache(maxsize=4)
@@ -209,11 +203,13 @@ class Trainer:
         )
         return np.asarray(sums, dtype=np.float64)
 
-    def _run(self, batches, first, last, step, scaling, rates):  # type: ignore[no-untyped-def]
+    def _run(
+        self, batches: Any, first: Any, last: Any, step: Any, scaling: Any, rates: Any
+    ) -> tf.Tensor:
         images, labels = self._splits["train"]
         weights = self.model.trainable_variables
 
-        def body(index, sums):  # type: ignore[no-untyped-def]
+        def body(index: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             batch = batches[index]
             y = tf.gather(labels, batch)
             with tf.GradientTape() as tape:
@@ -230,17 +226,17 @@ class Trainer:
         _, sums = tf.while_loop(lambda index, _: index < last, body, (first, tf.zeros(3)))
         return sums
 
-    def _evaluate(self, images, labels, scaling):  # type: ignore[no-untyped-def]
+    def _evaluate(self, images: Any, labels: Any, scaling: Any) -> tuple[tf.Tensor, tf.Tensor]:
         p = self.model(_scale(images, scaling), training=False)
         losses = keras.losses.sparse_categorical_crossentropy(labels, p)
         return losses, tf.argmax(p, axis=-1, output_type=tf.int32)
 
 
-def _scale(images, scaling):  # type: ignore[no-untyped-def]
+def _scale(images: tf.Tensor, scaling: tf.Tensor) -> tf.Tensor:
     return (tf.cast(images, tf.float32) / 255.0 - scaling[0]) / scaling[1]
 
 
-def _adam(weights, slots, gradients, iteration, rates):  # type: ignore[no-untyped-def]
+def _adam(weights: Any, slots: Any, gradients: Any, iteration: Any, rates: Any) -> None:
     """Keras's Adam (Kingma & Ba, 2015, the form before section 2.1): epsilon outside the bias
     correction."""
     rate = rates[0] * tf.sqrt(1 - BETA_2**iteration) / (1 - BETA_1**iteration)
@@ -250,7 +246,7 @@ def _adam(weights, slots, gradients, iteration, rates):  # type: ignore[no-untyp
         weight.assign_sub(rate * m / (tf.sqrt(v) + rates[2]))
 
 
-def _sgd(weights, slots, gradients, iteration, rates):  # type: ignore[no-untyped-def]
+def _sgd(weights: Any, slots: Any, gradients: Any, _iteration: Any, rates: Any) -> None:
     """Keras's SGD with momentum; momentum 0 is plain SGD."""
     for weight, velocity, gradient in zip(weights, slots[0], gradients, strict=True):
         velocity.assign(rates[1] * velocity - rates[0] * gradient)

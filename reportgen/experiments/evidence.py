@@ -9,18 +9,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reportgen.analysis import plotting
+from reportgen.analysis.statistics import Verdict
 from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import RunSpec
-
-Verdict = Literal["supported", "contradicted", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,8 @@ class Claim:
         """The sentence for an outcome, with its figures."""
         numbers = {"effect": outcome.effect, "low": outcome.low, "high": outcome.high}
         template: str = getattr(self, outcome.verdict)
-        return template.format(**numbers, n=outcome.n, **outcome.details)
+        shown = {**numbers, "n": outcome.n, **outcome.details}
+        return template.format(**{k: np.nan if v is None else v for k, v in shown.items()})
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under column names; `align` holds l or r a column."""
+    """Rows of text under column names; `align` holds a letter a column, l or r."""
 
     id: str
     caption: str
     columns: Sequence[str]
-    align: Sequence[Literal["l", "r"]]
+    align: str
     rows: Sequence[Sequence[str]]
 
 

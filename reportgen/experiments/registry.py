@@ -5,7 +5,25 @@ import pkgutil
 from functools import cache
 
 import reportgen.experiments
+from reportgen.config import Config, nearest
+from reportgen.errors import InputError
 from reportgen.experiments.evidence import Experiment
+
+
+def chosen(config: Config) -> tuple[Experiment, ...]:
+    """The experiments that the configuration leaves on.
+
+    Raises:
+        InputError: the configuration names one that does not exist.
+    """
+    names = [experiment.name for experiment in experiments()]
+    unknown = [name for name in config.experiments if name not in names]
+    if unknown:
+        lines = [
+            f"experiments.{name}: no such experiment{nearest(name, names)}" for name in unknown
+        ]
+        raise InputError("\n".join(lines), hint="list them with: reportgen status")
+    return tuple(e for e in experiments() if config.experiments.get(e.name) is not False)
 
 
 @cache

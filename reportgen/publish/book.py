@@ -12,28 +12,21 @@ from reportgen.publish.faults import Fault, nearest
 Evidence = Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Exhibit:
-    """A figure or table of an experiment; `kind` is "figure" or "table"."""
+    """A figure or table: `kind` says which; number and page are known after the first pass."""
 
     id: str
     kind: str
     experiment: str
     data: Mapping[str, Any]
+    number: int = 0
+    page: str = ""
 
     @property
     def anchor(self) -> str:
         """Its fragment in the page's address."""
         return f"{self.kind}-{self.id}"
-
-
-@dataclass(frozen=True)
-class Label:
-    """An exhibit's number in the report and the page where it stands."""
-
-    kind: str
-    number: int
-    page: str
 
     def __str__(self) -> str:
         return f"{self.kind.capitalize()} {self.number}"
@@ -52,104 +45,93 @@ class Placed:
 
 @dataclass
 class Book:
-    """The state of one rendering.
-
-    The first pass collects where exhibits stand, the second draws; `labels` is empty in the first.
-    """
+    """The state of one rendering: the first pass finds where things stand, the second draws."""
 
     evidence: Evidence
     evidence_dir: Path
     citations: Citations
     page: str = ""
     drawing: bool = False
-    labels: dict[str, Label] = field(default_factory=dict)
+    exhibits: dict[str, Exhibit] = field(default_factory=dict)
+    claims: dict[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
     stands: dict[str, str] = field(default_factory=dict)
+    spare: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
-    placed: list[Placed] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)
+    placed: list[Placed] = field(default_factory=list)
     cited: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.exhibits: dict[str, Exhibit] = {}
-        self.claims: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        ids: list[tuple[str, str]] = []
         for name, shown in self.evidence.items():
             for kind in ("figure", "table"):
                 for id, data in shown.get(f"{kind}s", {}).items():
-                    self._once(id, self.exhibits, name)
                     self.exhibits[id] = Exhibit(id, kind, name, data)
+                    ids.append((name, id))
             for id, claim in shown.get("claims", {}).items():
-                self._once(id, self.claims, name)
                 self.claims[id] = (name, claim)
+                ids.append((name, f"claim {id}"))
+        known = [id for _, id in ids]
+        self._clashes = [
+            Fault(f"build/evidence/{name}", 1, f"the id {id!r} is used twice", "rename one")
+            for name, id in ids
+            if known.count(id) > 1
+        ]
 
-    def _once(self, id: str, known: Mapping[str, object], experiment: str) -> None:
-        if id in known:
-            where = f"build/evidence/{experiment}/evidence.json"
-            self.faults.append(Fault(where, 1, f"the id {id!r} is used twice", "rename one"))
-
-    def number(self, nav: Sequence[str], generated: str) -> None:
-        """End the first pass: number the exhibits in the order of the nav, and begin the second.
-
-        Exhibits that no page placed stand on the generated page, if the nav has it.
-        """
-        if generated in nav:
-            self.stands |= {id: generated for id in self.exhibits if id not in self.stands}
+    def number(self, nav: Sequence[str]) -> None:
+        """End the first pass: number the exhibits in the order of the nav."""
+        stands = self.spare | self.stands
         count = {"figure": 0, "table": 0}
         for page in nav:
-            for id in [id for id, where in self.stands.items() if where == page]:
-                kind = self.exhibits[id].kind
-                count[kind] += 1
-                self.labels[id] = Label(kind, count[kind], page)
+            for exhibit in [self.exhibits[id] for id, where in stands.items() if where == page]:
+                count[exhibit.kind] += 1
+                exhibit.number, exhibit.page = count[exhibit.kind], page
         for claim in self.placed:
             self.said.setdefault(claim.claim, claim.page.removeprefix("docs/"))
         self.drawing = True
-        self.stands, self.placed, self.cited = {}, [], set()
-        # A clash of ids is found before any page is; what pages did wrong, the second pass finds.
-        self.faults = [fault for fault in self.faults if fault.page.endswith(".json")]
+        self.stands, self.placed, self.cited, self.faults = {}, [], set(), self._clashes
 
     def fault(self, text: str, mend: str = "", *, line: int = 0) -> None:
-        """Note a fault of the page that is being rendered, at the line that is being rendered."""
-        self.faults.append(Fault(self.path, line or self.line(), text, mend))
-
-    @property
-    def path(self) -> str:
-        """The page's source, from the project's folder; the generated page is its own."""
-        generated = self.page == self.homes.get("experiments")
-        return f"{'build/pages' if generated else 'docs'}/{self.page}"
+        """Note a fault at the line of the page that is being rendered."""
+        self.faults.append(Fault(f"docs/{self.page}", line or self.line(), text, mend))
 
     def line(self) -> int:
         """The line of the template that is calling, found on the stack."""
         frame = sys._getframe()
-        while frame := frame.f_back:  # type: ignore[assignment]  # None ends the loop
+        while back := frame.f_back:
+            frame = back
             if template := frame.f_globals.get("__jinja_template__"):
                 return int(template.get_corresponding_lineno(frame.f_lineno))
         return 1
 
     def place(self, kind: str, id: str) -> Exhibit | None:
-        """Note that an exhibit stands here; None and a fault if there is none or it stands twice."""
+        """Note that an exhibit stands here; a fault if there is none or it stands elsewhere."""
         exhibit = self.exhibits.get(id)
         if exhibit is None or exhibit.kind != kind:
             ids = [other.id for other in self.exhibits.values() if other.kind == kind]
             self.fault(f"there is no {kind} {id!r}", nearest(id, ids))
             return None
         if id in self.stands:
-            where = f"docs/{self.stands[id]}"
-            self.fault(f"{kind} {id!r} stands in {where} already", f'refer to it: ref("{id}")')
+            text = f"{kind} {id!r} stands in docs/{self.stands[id]} already"
+            self.fault(text, f'refer to it: ref("{id}")')
             return None
         self.stands[id] = self.page
-        return exhibit
+        return exhibit if self.drawing else None
 
-    def label(self, id: str) -> Label | None:
-        """An exhibit's label; None in the first pass, or with a fault if it stands nowhere."""
-        if id not in self.labels and self.drawing:
-            if id in self.exhibits:
-                self.fault(f"{self.exhibits[id].kind} {id!r} stands on no page", "place it")
-            else:
-                self.fault(f"there is no figure or table {id!r}", nearest(id, self.exhibits))
-        return self.labels.get(id)
+    def find(self, id: str) -> Exhibit | None:
+        """The exhibit to refer to; in the second pass, a fault if it stands on no page."""
+        exhibit = self.exhibits.get(id)
+        if exhibit and exhibit.page:
+            return exhibit
+        if self.drawing and exhibit:
+            self.fault(f"{exhibit.kind} {id!r} stands on no page", "place it")
+        elif self.drawing:
+            self.fault(f"there is no figure or table {id!r}", nearest(id, self.exhibits))
+        return None
 
-    def home(self, thing: str, needed_by: str) -> str:
-        """The page that shows the claims or the references; a fault if none does."""
+    def home(self, thing: str) -> str:
+        """The page that lists the claims or the references; a fault if none does."""
         if thing not in self.homes and self.drawing:
-            self.fault(f"no page shows the {thing}, which {needed_by} links to", "add it to a page")
+            self.fault(f"no page lists the {thing}", "links lead there: add the list to a page")
         return self.homes.get(thing, self.page)

@@ -10,11 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reportgen.errors import InputError
 from reportgen.publish.files import write_changed
 
-_FORMAT = "1"  # raise by hand when what is kept changes
+_FORMAT = b"1"  # raise by hand when what is kept changes
+_LABEL = r'data-cites="([^"]+)">\((.+?)\)</span>'
+_ENTRY = r'<div id="ref-([^"]+)" class="csl-entry"[^>]*>\n(.*?)\n</div>'
 
 
 @dataclass(frozen=True)
@@ -33,52 +36,40 @@ def load(bibliography: Path, cache: Path) -> Citations:
     """
     if not bibliography.is_file():
         return Citations({}, {})
-    source = bibliography.read_text(encoding="utf-8")
-    digest = hashlib.sha256((_FORMAT + source).encode()).hexdigest()
-    kept = _kept(cache)
-    if kept.get("digest") != digest:
-        kept = {"digest": digest, **_ask_pandoc(source, bibliography)}
-        write_changed(cache, json.dumps(kept, ensure_ascii=False, indent=1))
+    source = bibliography.read_bytes()
+    digest = hashlib.sha256(_FORMAT + source).hexdigest()
+    try:
+        kept = json.loads(cache.read_text(encoding="utf-8"))
+        assert kept["digest"] == digest
+    except (OSError, ValueError, LookupError, TypeError, AssertionError):
+        kept = {"digest": digest, **_ask_pandoc(bibliography)}
+        write_changed(cache, json.dumps(kept, ensure_ascii=False, indent=1).encode())
     labels = {key: (author, year) for key, (author, year) in kept["labels"].items()}
     return Citations(labels, kept["entries"])
 
 
-def _kept(cache: Path) -> dict[str, dict[str, str]]:
-    try:
-        found = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _ask_pandoc(source: str, bibliography: Path) -> dict[str, dict[str, object]]:
+def _ask_pandoc(bibliography: Path) -> dict[str, Any]:
     import pypandoc  # only here: most builds have the answer kept
 
     try:
-        items = json.loads(pypandoc.convert_text(source, "csljson", format="bibtex"))
+        items = json.loads(pypandoc.convert_file(str(bibliography), "csljson", format="bibtex"))
         cited = "\n\n".join(f"[@{{{item['id']}}}]" for item in items)
-        html = pypandoc.convert_text(
-            cited,
-            "html",
-            format="markdown",
-            extra_args=["--citeproc", f"--bibliography={bibliography}", "--wrap=none"],
-        )
+        options = ["--citeproc", f"--bibliography={bibliography}", "--wrap=none"]
+        html = pypandoc.convert_text(cited, "html", format="markdown", extra_args=options)
     except RuntimeError as error:
         raise InputError(
-            f"{bibliography.name} cannot be read: {str(error).strip().splitlines()[-1]}",
-            hint=f"Mend the entry in {bibliography.parent.name}/{bibliography.name}.",
+            f"{bibliography.name} cannot be read: {' '.join(str(error).split())}",
+            hint=f"mend the entry in {bibliography.parent.name}/{bibliography.name}",
         ) from error
+    urls = {item["id"]: item.get("URL", "") for item in items}
     labels = {}
-    for key, label in re.findall(r'data-cites="([^"]+)">\((.+?)\)</span>', html):
+    for key, label in re.findall(_LABEL, html):
         author, _, year = label.rpartition(" ")
         labels[key] = (author.rstrip(","), year)
-    archive = {item["id"]: item["URL"] for item in items if item.get("DOI") and item.get("URL")}
     entries = {}
-    for key, body in re.findall(
-        r'<div id="ref-([^"]+)" class="csl-entry"[^>]*>\n(.*?)\n</div>', html, re.S
-    ):
-        name = re.sub(r"^https?://(arxiv\.org/abs/)?", lambda m: "arXiv:" if m[1] else "", url) if (
-            url := archive.get(key, "")
-        ) else ""
-        entries[key] = body + (f' <a href="{url}">{name}</a>.' if url else "")
+    for key, body in re.findall(_ENTRY, html, re.S):
+        # Citeproc drops the address of an entry that has a DOI; arXiv's is worth a link of its own.
+        arxiv = re.search(r"arxiv\.org/abs/(.+)", urls.get(key, "") if "doi.org" in body else "")
+        more = f' <a href="https://arxiv.org/abs/{arxiv[1]}">arXiv:{arxiv[1]}</a>.' if arxiv else ""
+        entries[key] = re.sub(r">https?://([^<]+)</a>", r">\1</a>", body) + more
     return {"labels": labels, "entries": entries}

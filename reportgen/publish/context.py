@@ -77,9 +77,11 @@ def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja
     for name in ("fixed", "signed", "percent", "words"):
         env.filters[name] = passing(getattr(numbers, name))
     env.filters["sci"] = passing(lambda value, n=1: macros.formula(numbers.scientific(value, n)))
+    env.filters["ranges"] = numbers.ranges
     env.filters["prose"] = macros.prose
     values = {name: shown.get("values", {}) for name, shown in book.evidence.items()}
-    for name, value in {"values": values, **context}.items():
+    shared = {"values": values, "experiments": book.evidence, **context}
+    for name, value in shared.items():
         env.globals[name] = Names(name, value) if isinstance(value, Mapping) else value
     env.globals |= macros.names()
     return env

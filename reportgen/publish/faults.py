@@ -9,7 +9,7 @@ from reportgen.errors import InputError
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One fault of a page. `page` is a path from the project's folder, `line` counts from 1."""
+    """One fault. `page` is a path from the project's folder, `line` counts from 1."""
 
     page: str
     line: int
@@ -21,22 +21,17 @@ class Fault:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The mend for a name that does not exist: the names nearest to it, or the few that there are."""
+    """The mend for a name that does not exist: those nearest to it, or the few that there are."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if near:
+    if near := difflib.get_close_matches(name, names, n=3, cutoff=0.5):
         return "nearest: " + ", ".join(near)
-    if not names:
-        return "there is none"
-    return "there are: " + ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return "there are: " + ", ".join(names[:8] + ["…"] * (len(names) > 8)) if names else ""
 
 
 def refuse(faults: Sequence[Fault]) -> None:
     """Raise one InputError that lists every fault, if there is any."""
-    if faults:
-        listed = sorted(set(faults))
-        count = "1 fault" if len(listed) == 1 else f"{len(listed)} faults"
+    if listed := sorted(set(faults)):
         raise InputError(
-            f"The pages have {count}:\n" + "\n".join(f"  {fault}" for fault in listed),
-            hint="Mend the lines named above; the pages built before stay as they were.",
+            f"faults in the pages ({len(listed)}):\n" + "\n".join(f"  {it}" for it in listed),
+            hint="mend these lines; the pages and the site built before stay as they were",
         )

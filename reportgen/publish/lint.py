@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reportgen.publish.faults import Fault
-from reportgen.publish.pages import EXPERIMENTS, Rendered, read_nav
+from reportgen.publish.pages import Rendered, read_nav
 from reportgen.publish.scan import line_of, spans
 
 _NOT_PROSE = re.compile(
@@ -32,7 +32,9 @@ _INITIALIZER = re.compile(
     r"\b(He|HeNormal|Glorot\w*|Xavier|Kaiming|LeCun|Lecun\w*|[Oo]rthogonal|[Nn]ormal"
     r"|[Zz]eros?|[Ii]nitiali[sz]\w*|[Rr]andom(?:Normal)?)\b"
 )
-_SENTENCE = re.compile(r"(?:(?!\n[ \t]*\n|\n[ \t]*(?:[-*+#|>]|\d+\.)\s|[.?!:][\s)\"”*_]).)+[.?!:]?", re.S)
+_SENTENCE = re.compile(
+    r"(?:(?!\n[ \t]*\n|\n[ \t]*(?:[-*+#|>]|\d+\.)\s|[.?!:][\s)\"”*_]).)+[.?!:]?", re.S
+)
 _EXCUSE = re.compile(r"\{#-?\s*lint:\s*\w.*?#\}")
 
 
@@ -44,16 +46,14 @@ def check(docs: Path, *, rendered: Rendered | None = None) -> list[Fault]:
     """
     faults: list[Fault] = []
     for page in read_nav(docs):
-        if page != EXPERIMENTS:
-            source = (docs / page).read_text(encoding="utf-8")
-            faults += _page(f"docs/{page}", source)
+        faults += _page(f"docs/{page}", (docs / page).read_text(encoding="utf-8"))
     for key in rendered.uncited if rendered else ():
         faults.append(Fault("docs/references.bib", 1, f"no page cites {key!r}", "cite or drop it"))
     return faults
 
 
 def _page(page: str, source: str) -> Iterator[Fault]:
-    prose = _blank_tags(_blank_spans(source))
+    prose = _NOT_PROSE.sub(_blank, _blank_spans(source))
     for match in _DIGITS.finditer(prose):
         mend = "use a placeholder, words, math or code"
         yield Fault(page, line_of(prose, match.start()), f"a typed number: {match[0]!r}", mend)
@@ -82,7 +82,3 @@ def _blank_spans(source: str) -> str:
             out += [source[end : match.start()], _blank(match)]
             end = match.end()
     return "".join([*out, source[end:]])
-
-
-def _blank_tags(text: str) -> str:
-    return _NOT_PROSE.sub(_blank, text)

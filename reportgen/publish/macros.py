@@ -1,27 +1,27 @@
 """What a page may call: the part that is the same for every target.
 
 A macro looks things up, notes where they stand and what is wrong, and leaves the drawing to its
-target: `site.SiteMacros` today, one for the exports beside it.
+target: `site_macros.SiteMacros` today, one for the exports beside it.
 """
 
 import ast
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import reportgen
-from reportgen.publish.book import Book, Exhibit, Label
-from reportgen.publish.book import Placed as PlacedClaim
+from reportgen.publish.book import Book, Exhibit, Placed
 from reportgen.publish.faults import nearest
+from reportgen.publish.mathml import Formula
 
 VERDICTS = ("supported", "contradicted", "inconclusive")
 _PACKAGE = Path(reportgen.__file__).parent
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class Macros(ABC):
-    """The macros of a page. Each public method is one; they return "" where something is wrong."""
+    """The macros of a page; what is wrong is noted, and "" stands in its place."""
 
     def __init__(self, book: Book) -> None:
         self.book = book
@@ -29,38 +29,48 @@ class Macros(ABC):
 
     def names(self) -> dict[str, Callable[..., str]]:
         """The macros by the names that pages use."""
-        public = "figure table ref claim cite note predict source bibliography claims_table".split()
-        return {"math_": self.math} | {n: getattr(self, n) for n in public}
+        public = (self.figure, self.table, self.exhibits, self.ref, self.claim, self.cite)
+        blocks = (self.note, self.predict, self.source, self.bibliography, self.claims_table)
+        return {macro.__name__: macro for macro in (*public, *blocks)} | {"math_": self.math}
 
     def figure(self, id: str) -> str:
         """A figure, alone in its paragraph."""
         exhibit = self.book.place("figure", id)
-        label = exhibit and self.book.labels.get(id)
-        return self.draw_figure(exhibit, label) if exhibit and label else ""
+        return self.draw_figure(exhibit) if exhibit else ""
 
     def table(self, id: str) -> str:
         """A table, alone in its paragraph."""
         exhibit = self.book.place("table", id)
-        label = exhibit and self.book.labels.get(id)
-        return self.draw_table(exhibit, label) if exhibit and label else ""
+        return self.draw_table(exhibit) if exhibit else ""
+
+    def exhibits(self, experiment: str) -> str:
+        """An experiment's figures and tables that no page places, and references to the others."""
+        book = self.book
+        book.homes["experiments"] = book.page
+        mine = [it for it in book.exhibits.values() if it.experiment == experiment]
+        if not book.drawing:
+            book.spare |= {it.id: book.page for it in mine}
+        here = [it for it in mine if it.page == book.page]
+        drawn = [self.figure(it.id) if it.kind == "figure" else self.table(it.id) for it in here]
+        others = ", ".join(self.draw_ref(it) for it in mine if it not in here)
+        return "".join(drawn) + (f"In the text: {others}." if others else "")
 
     def ref(self, id: str) -> str:
         """ "Figure 3", linked; also to what comes later or stands on another page."""
-        label = self.book.label(id)
-        return self.draw_ref(self.book.exhibits[id], label) if label else ""
+        exhibit = self.book.find(id)
+        return self.draw_ref(exhibit) if exhibit else ""
 
     def claim(self, id: str, *, assumes: str) -> str:
-        """The claim's sentence for its verdict, marked. `assumes`: the verdict of the prose around."""
+        """The claim's sentence for its verdict, marked; the prose around it assumes a verdict."""
+        book = self.book
         if assumes not in VERDICTS:
-            self.book.fault(f"a claim cannot be {assumes!r}", nearest(assumes, VERDICTS))
-        if id not in self.book.claims:
-            self.book.fault(f"there is no claim {id!r}", nearest(id, self.book.claims))
+            book.fault(f"a claim cannot be {assumes!r}", nearest(assumes, VERDICTS))
+        if id not in book.claims:
+            book.fault(f"there is no claim {id!r}", nearest(id, book.claims))
             return ""
-        _, claim = self.book.claims[id]
-        first = all(placed.claim != id for placed in self.book.placed)
-        self.book.placed.append(
-            PlacedClaim(id, assumes, claim["verdict"], self.book.path, self.book.line())
-        )
+        verdict, page = book.claims[id][1]["verdict"], f"docs/{book.page}"
+        first = all(placed.claim != id for placed in book.placed)
+        book.placed.append(Placed(id, assumes, verdict, page, book.line()))
         return self.draw_claim(id, first=first)
 
     def cite(self, *keys: str, text: bool = False) -> str:
@@ -79,7 +89,7 @@ class Macros(ABC):
             self.book.fault(f"the package has no file {file!r}", nearest(file, files))
             return ""
         text = path.read_text(encoding="utf-8")
-        found = {dotted: node for dotted, node in _definitions(ast.parse(text), "")}
+        found = dict(_definitions(ast.parse(text)))
         if name not in found:
             self.book.fault(f"{file} defines no {name!r}", nearest(name, found))
             return ""
@@ -98,18 +108,18 @@ class Macros(ABC):
         self.book.homes["claims"] = self.book.page
         return self.draw_claims() if self.book.drawing else ""
 
-    def math(self, display: bool, *, caller: Callable[[], str]) -> str:
-        """A formula of the page, whose placeholders Jinja has rendered."""
+    def math(self, display: bool, before: str, after: str, *, caller: Callable[[], str]) -> str:
+        """A formula of the page, whose placeholders Jinja has rendered; see `mathml.mark`."""
         self._in_formula = True
         try:
             latex = caller()
         finally:
             self._in_formula = False
-        return self.draw_formula(latex, display=display)
+        return self.draw_formula(Formula(latex, display, before, after))
 
     def formula(self, latex: str) -> str:
         """A formula that a filter makes; inside another one it is a part of that."""
-        return latex if self._in_formula else self.draw_formula(latex, display=False)
+        return latex if self._in_formula else self.draw_formula(Formula(latex))
 
     @abstractmethod
     def prose(self, text: str) -> str:
@@ -124,11 +134,11 @@ class Macros(ABC):
         """A question whose answer unfolds."""
 
     @abstractmethod
-    def draw_figure(self, figure: Exhibit, label: Label) -> str: ...
+    def draw_figure(self, figure: Exhibit) -> str: ...
     @abstractmethod
-    def draw_table(self, table: Exhibit, label: Label) -> str: ...
+    def draw_table(self, table: Exhibit) -> str: ...
     @abstractmethod
-    def draw_ref(self, exhibit: Exhibit, label: Label) -> str: ...
+    def draw_ref(self, exhibit: Exhibit) -> str: ...
     @abstractmethod
     def draw_claim(self, id: str, *, first: bool) -> str: ...
     @abstractmethod
@@ -140,12 +150,11 @@ class Macros(ABC):
     @abstractmethod
     def draw_claims(self) -> str: ...
     @abstractmethod
-    def draw_formula(self, latex: str, *, display: bool) -> str: ...
+    def draw_formula(self, formula: Formula) -> str: ...
 
 
-def _definitions(tree: ast.AST, prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, _Definition]]:
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found += [(prefix + node.name, node), *_definitions(node, f"{prefix}{node.name}.")]
-    return found
+        if isinstance(node, _Definition):
+            yield prefix + node.name, node
+            yield from _definitions(node, f"{prefix}{node.name}.")

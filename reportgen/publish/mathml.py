@@ -1,6 +1,8 @@
 """LaTeX to MathML Core, at build time, in a form that Python-Markdown leaves alone."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from math_core import LatexError, LatexToMathML
@@ -9,6 +11,9 @@ from reportgen.publish.scan import spans
 
 _converter = LatexToMathML(fancy_error=False)
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]()!|~^'\"-]")
+
+# A browser may break a line between a formula and the comma after it.
+_AFTER = re.compile(r"(?:['’-]\w+)?[.,;:?)]*")
 
 
 class MathError(Exception):
@@ -21,8 +26,8 @@ def shield(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def to_mathml(latex: str, *, display: bool = False) -> str:
-    """One formula as MathML, on one line.
+def to_mathml(latex: str, *, display: bool = False, before: str = "", after: str = "") -> str:
+    """One formula as MathML, on one line, with the punctuation that must not part from it.
 
     It stands in a span since Python-Markdown takes a line that begins with `<math>` for a block.
 
@@ -36,29 +41,58 @@ def to_mathml(latex: str, *, display: bool = False) -> str:
         reason = re.sub(r"^\d+: ", "", str(error)).rstrip(".")
         raise MathError(f"the formula ${latex}$ does not convert: {reason}") from None
     mathml = re.sub(r">([^<]+)<", lambda match: f">{shield(match[1])}<", mathml)
-    return f'<span class="{"math-block" if display else "math"}">{mathml}</span>'
+    return f'<span class="{"math-block" if display else "math"}">{before}{mathml}{after}</span>'
 
 
-def mark(source: str) -> tuple[str, list[int]]:
+@dataclass(frozen=True)
+class Formula:
+    """A formula in a text, with the punctuation around it that must stay on its line."""
+
+    latex: str
+    display: bool = False
+    before: str = ""
+    after: str = ""
+
+
+def replace(text: str, draw: Callable[[Formula], str]) -> tuple[str, list[int]]:
+    r"""Put what `draw` makes of each formula in its place, and a plain `$` for each `\$`.
+
+    Code and Jinja are left alone. Returns also the positions of dollars that open no formula.
+    """
+    out: list[str] = []
+    lone: list[int] = []
+    end = 0
+    for kind, match in spans(text):
+        start, before, after = match.start(), "", ""
+        if kind == "inline":
+            after = _AFTER.match(text, match.end())[0]  # type: ignore[index]  # it matches nothing too
+            if end < start and text[start - 1] == "(" and text[start - 2 : start - 1] != "]":
+                start, before = start - 1, "("
+        if kind in ("display", "inline"):
+            body = draw(Formula(match[kind], kind == "display", before, after))
+        elif match[0] == r"\$":
+            body = "&#36;"
+        else:
+            lone += [start] if kind == "dollar" else []
+            continue
+        out += [text[end:start], body]
+        end = match.end() + len(after)
+    return "".join([*out, text[end:]]), lone
+
+
+def mark(page: str) -> tuple[str, list[int]]:
     """Wrap each formula of a page in a Jinja call block, on the same lines.
 
     Formulas may hold placeholders, so Jinja renders them first and hands over the result. Returns
     the page and the positions of dollars that open no formula.
     """
-    out: list[str] = []
-    lone: list[int] = []
-    end = 0
-    for kind, match in spans(source):
-        if kind in ("display", "inline"):
-            body = f"{{% call math_({kind == 'display'}) %}}{match[kind]}{{% endcall %}}"
-        elif match[0] == r"\$":
-            body = "&#36;"
-        else:
-            lone += [match.start()] if kind == "dollar" else []
-            continue
-        out += [source[end : match.start()], body]
-        end = match.end()
-    return "".join([*out, source[end:]]), lone
+    return replace(
+        page,
+        lambda it: (
+            f"{{% call math_({it.display}, {it.before!r}, {it.after!r}) %}}"
+            f"{it.latex}{{% endcall %}}"
+        ),
+    )
 
 
 def convert(text: str) -> str:
@@ -67,15 +101,4 @@ def convert(text: str) -> str:
     Raises:
         MathError: As `to_mathml`.
     """
-    out: list[str] = []
-    end = 0
-    for kind, match in spans(text):
-        if kind in ("display", "inline"):
-            body = to_mathml(match[kind], display=kind == "display")
-        elif match[0] == r"\$":
-            body = "&#36;"
-        else:
-            continue
-        out += [text[end : match.start()], body]
-        end = match.end()
-    return "".join([*out, text[end:]])
+    return replace(text, lambda formula: to_mathml(**vars(formula)))[0]

@@ -13,47 +13,23 @@ from typing import Any
 
 import jinja2
 import yaml
+from mkdocs.utils.yaml import yaml_load
 
 from reportgen.errors import InputError
 from reportgen.publish import citations, mathml
-from reportgen.publish.book import Book, Evidence, Label, Placed
+from reportgen.publish.book import Book, Evidence, Exhibit, Placed
 from reportgen.publish.context import environment
 from reportgen.publish.faults import Fault, nearest, refuse
 from reportgen.publish.files import write_changed
 from reportgen.publish.macros import Macros
-from reportgen.publish.numbers import ranges
 from reportgen.publish.scan import line_of
 from reportgen.publish.site_macros import SiteMacros
 
-EXPERIMENTS = "experiments.md"
-
-_EXPERIMENTS = """\
-# Experiments
-
-Each experiment of this report: what it asks, how it is set up, what it drew and which runs it took.
-{% for name, it in experiments %}
-## {{ it.title | prose }} { #experiment-{{ name }} }
-
-{{ it.question | prose }}
-
-{{ it.setup | prose }}
-{% for id in it.exhibits %}{% if id in here %}
-{{ figure(id) if id in it.figures else table(id) }}
-{% endif %}{% endfor %}
-{% set elsewhere = it.exhibits | reject("in", here) | list %}
-{%- if elsewhere %}
-In the text: {% for id in elsewhere %}{{ ref(id) }}{{ "" if loop.last else ", " }}{% endfor %}.
-{% endif %}
-Runs: {{ it.runs.count }}
-{%- if it.runs.seeds %}, seeds {{ ranges(it.runs.seeds) }}{% endif %}
-{%- if it.runs.seconds is not none %}, {{ it.runs.seconds | fixed }} s of training{% endif %}.
-{: .runs }
-{% endfor %}"""
-
-_FALLBACK = """\
+_BANNER = """\
 <p class="banner" role="note"><strong>Stand-in data.</strong> The data set asked for could not be \
-had: this copy of the report was computed from {title} ({train} images to train on, {test} to test \
-on). Its numbers are not those of the full report.</p>
+had: this copy of the report was computed from {{ dataset.title }} ({{ dataset.train | fixed }} \
+images to train on, {{ dataset.test | fixed }} to test on), and its numbers are not those of the \
+full report.</p>
 
 """
 
@@ -68,7 +44,7 @@ class Rendered:
         claims: Every claim in the prose, with what the prose around it assumes.
         unplaced: Ids of claims that no page says.
         uncited: Keys of references.bib that no page cites.
-        labels: The numbers and pages of the figures and tables.
+        exhibits: The figures and tables by id, with their numbers and pages.
     """
 
     pages: tuple[str, ...]
@@ -76,7 +52,7 @@ class Rendered:
     claims: tuple[Placed, ...]
     unplaced: tuple[str, ...]
     uncited: tuple[str, ...]
-    labels: Mapping[str, Label]
+    exhibits: Mapping[str, Exhibit]
 
     @property
     def mismatches(self) -> tuple[Placed, ...]:
@@ -98,36 +74,25 @@ def render(docs: Path, out: Path, *, evidence: Evidence, context: Mapping[str, A
         InputError: With every fault of every page; then nothing is written.
     """
     texts, book = compose(docs, out.parent, evidence=evidence, context=context, target=SiteMacros)
-    if _of(context.get("dataset"), "fallback"):
-        banner = _FALLBACK.format_map(
-            {key: _of(context["dataset"], key) for key in ("title", "train", "test")}
-        )
-        texts = {page: _below_front_matter(text, banner) for page, text in texts.items()}
-    changed = [page for page, text in texts.items() if write_changed(out / page, text)]
+    changed = [page for page, text in texts.items() if write_changed(out / page, text.encode())]
     for path in sorted(out.glob("*.md")):
         if path.name not in texts:
             path.unlink()
             changed.append(path.name)
-    said = {placed.claim for placed in book.placed}
     return Rendered(
         pages=tuple(texts),
         changed=tuple(changed),
         claims=tuple(book.placed),
-        unplaced=tuple(id for id in book.claims if id not in said),
+        unplaced=tuple(id for id in book.claims if id not in book.said),
         uncited=tuple(key for key in book.citations.labels if key not in book.cited),
-        labels=book.labels,
+        exhibits=book.exhibits,
     )
 
 
 def compose(
-    docs: Path,
-    build: Path,
-    *,
-    evidence: Evidence,
-    context: Mapping[str, Any],
-    target: type[Macros],
+    docs: Path, build: Path, *, evidence: Evidence, context: Mapping[str, Any], target: type[Macros]
 ) -> tuple[dict[str, str], Book]:
-    """The text of every page for a target, in the order of the nav, and what is known of them all.
+    """The text of every page for a target, in the order of the nav, and what is known of them.
 
     Raises:
         InputError: With every fault of every page.
@@ -135,64 +100,48 @@ def compose(
     nav = read_nav(docs)
     known = citations.load(docs / "references.bib", build / "citations.json")
     book = Book(evidence, build / "evidence", known)
-    if EXPERIMENTS in nav:
-        book.homes["experiments"] = EXPERIMENTS
     env = environment(book, target(book), context)
-    sources = {
-        page: (docs / page).read_text(encoding="utf-8") for page in nav if page != EXPERIMENTS
-    }
+    sources = {page: (docs / page).read_text(encoding="utf-8") for page in nav}
     for page, source in sources.items():
         _page(env, book, page, source)
-    book.number(nav, EXPERIMENTS)
-    texts = {
-        page: _experiments(env, book) if page == EXPERIMENTS else _page(env, book, page, sources[page])
-        for page in nav
-    }
+    book.number(nav)
+    texts = {page: _page(env, book, page, source) for page, source in sources.items()}
     refuse(book.faults)
+    if context.get("dataset", {}).get("fallback"):
+        banner = env.from_string(_BANNER).render()
+        texts = {page: _below_front_matter(text, banner) for page, text in texts.items()}
     return texts, book
 
 
 def read_nav(docs: Path) -> list[str]:
-    """The pages in the order of mkdocs.yml's nav; the generated one needs no source.
+    """The pages in the order of mkdocs.yml's nav.
 
     Raises:
         InputError: A page without a source, or a source that the nav does not name.
     """
-    file = docs.parent / "mkdocs.yml"
     try:
-        nav = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)["nav"]
+        with (docs.parent / "mkdocs.yml").open(encoding="utf-8") as file:
+            nav = _leaves(yaml_load(file)["nav"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(
-            f"mkdocs.yml cannot be read: {str(error) or type(error).__name__}",
-            hint="It needs a `nav` that lists the pages of docs/.",
+            f"mkdocs.yml cannot be read: {error}", hint="its nav has to list the pages of docs/"
         ) from error
-    pages = _leaves(nav)
     sources = {path.name for path in docs.glob("*.md")}
-    refuse(
-        [
-            Fault("mkdocs.yml", 1, f"the nav names {page}, which docs/ has not", nearest(page, sources))
-            for page in pages
-            if page not in sources | {EXPERIMENTS}
-        ]
-        + [
-            Fault(f"docs/{page}", 1, "the nav of mkdocs.yml does not name this page", "add it there")
-            for page in sources - set(pages)
-        ]
-    )
-    return pages
-
-
-class _Loader(yaml.SafeLoader):
-    """mkdocs.yml may hold tags such as !ENV, which do not matter to its nav."""
-
-
-_Loader.add_multi_constructor("!", lambda *_: None)
+    faults = [
+        Fault("mkdocs.yml", 1, f"the nav names {page}, which docs/ has not", nearest(page, sources))
+        for page in nav
+        if page not in sources
+    ]
+    text = "the nav of mkdocs.yml does not name this page"
+    faults += [Fault(f"docs/{page}", 1, text, "add it there") for page in sources - set(nav)]
+    refuse(faults)
+    return nav
 
 
 def _leaves(nav: Any) -> list[str]:
     if isinstance(nav, str):
         return [nav] if nav.endswith(".md") else []
-    items = nav.values() if isinstance(nav, dict) else nav or []
+    items = nav.values() if isinstance(nav, dict) else nav
     return [page for item in items for page in _leaves(item)]
 
 
@@ -200,41 +149,24 @@ def _page(env: jinja2.Environment, book: Book, page: str, source: str) -> str:
     book.page = page
     marked, lone = mathml.mark(source)
     for position in lone:
-        book.fault(
-            "a dollar that opens no formula", r"write \$", line=line_of(source, position)
-        )
-    return _rendered(env, book, marked, {})
-
-
-def _experiments(env: jinja2.Environment, book: Book) -> str:
-    book.page = EXPERIMENTS
-    entries = [
-        (name, {**it, "exhibits": [*it.get("figures", {}), *it.get("tables", {})]})
-        for name, it in book.evidence.items()
-    ]
-    here = {id for id, label in book.labels.items() if label.page == EXPERIMENTS}
-    return _rendered(env, book, _EXPERIMENTS, {"experiments": entries, "here": here, "ranges": ranges})
-
-
-def _rendered(env: jinja2.Environment, book: Book, source: str, more: Mapping[str, Any]) -> str:
+        line = line_of(source, position)
+        book.fault("a dollar that opens no formula", r"write \$", line=line)
     try:
-        return env.from_string(source).render(more)
+        return env.from_string(marked).render()
     except jinja2.TemplateSyntaxError as error:
         book.fault(error.message or "not Jinja", line=error.lineno)
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         # Jinja rewrites the traceback of what a page raised to the page's own lines.
-        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == "<template>"]
-        name = re.fullmatch(r"'(\w+)' is undefined", str(error))
-        text, mend = (f"{name[1]} does not exist", nearest(name[1], env.globals)) if name else (str(error), "")
-        book.fault(text, mend, line=(lines or [1])[-1] or 1)
+        stack = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno or 1 for frame in stack if frame.filename == "<template>"]
+        text, mend = str(error), ""
+        if name := re.fullmatch(r"'(\w+)' is undefined", text):
+            text, mend = f"{name[1]} does not exist", nearest(name[1], env.globals)
+        book.fault(text, mend, line=[1, *lines][-1])
     return ""
 
 
-def _of(thing: Any, key: str) -> Any:
-    return thing.get(key) if isinstance(thing, Mapping) else getattr(thing, key, None)
-
-
 def _below_front_matter(text: str, banner: str) -> str:
-    front = re.match(r"---\n.*?\n---\n+", text, re.S)
-    at = front.end() if front else 0
-    return text[:at] + banner + text[at:]
+    front = re.match(r"---\n.*?\n---\n+|", text, re.S)
+    assert front  # it matches nothing, too
+    return text[: front.end()] + banner + text[front.end() :]

@@ -57,7 +57,7 @@ def serve(
     build()
     say(server.url)
     try:
-        server.serve()
+        server.serve()  # type: ignore[no-untyped-call]
     except OSError as error:
         raise ReportgenError(
             f"{host}:{port} cannot be served: {error.strerror}", hint="Choose another port."

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 from reportgen.errors import ReportgenError
@@ -37,10 +38,11 @@ def build(project: Path) -> Path:
 
 def _gather(project: Path, pages: Path) -> None:
     """Put beside the pages what they show: the theme's additions, the figures, the math font."""
-    import ziamath
-
     assets = project / "docs" / "assets"
-    fonts = Path(ziamath.__file__).parent / "fonts"
+    ziamath = find_spec("ziamath")  # not imported: that takes longer than all the rest
+    assert ziamath is not None
+    assert ziamath.origin is not None
+    fonts = Path(ziamath.origin).parent / "fonts"
     mirror(_under(assets) | {_MATH_FONT: fonts / _MATH_FONT}, pages / "assets")
     evidence = _under(project / "build" / "evidence")
     shown = {name: path for name, path in evidence.items() if path.suffix in (".svg", ".csv")}

@@ -14,9 +14,9 @@ from typing import Any
 import markdown
 
 from reportgen.publish import numbers
-from reportgen.publish.book import Exhibit, Label
+from reportgen.publish.book import Exhibit
 from reportgen.publish.macros import Macros
-from reportgen.publish.mathml import MathError, convert, shield, to_mathml
+from reportgen.publish.mathml import Formula, MathError, convert, shield, to_mathml
 
 # Shapes, so that a verdict is told without colour.
 MARKS = {"supported": "✓", "contradicted": "✕", "inconclusive": "○"}
@@ -27,7 +27,7 @@ _markdown = markdown.Markdown(extensions=["smarty"])
 class SiteMacros(Macros):
     """HTML for MkDocs, Zensical and their like; links are relative, pages lie side by side."""
 
-    def draw_figure(self, figure: Exhibit, label: Label) -> str:
+    def draw_figure(self, figure: Exhibit) -> str:
         # One labelled image for a screen reader, whichever of the two drawings is shown. The light
         # one is never lazy: a print needs it, also from the dark scheme.
         data, stem = figure.data, f"evidence/{figure.experiment}/{figure.id}"
@@ -38,11 +38,11 @@ class SiteMacros(Macros):
             f'<img src="{stem}.light.svg#only-light" alt="{_attribute(data["alt"])}"{size}>',
             f'<img src="{stem}.dark.svg#only-dark" alt="" aria-hidden="true" loading="lazy"{size}>',
             "</div>",
-            self._caption(figure, label),
+            self._caption(figure),
             "</figure>",
         )
 
-    def draw_table(self, table: Exhibit, label: Label) -> str:
+    def draw_table(self, table: Exhibit) -> str:
         data = table.data
         right = [align == "r" for align in data["align"]]
         columns = [
@@ -64,22 +64,22 @@ class SiteMacros(Macros):
         ]
         return _block(
             f'<figure class="table" id="{table.anchor}">',
-            self._caption(table, label),
-            f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">',
+            self._caption(table),
+            f'<div class="scroll" role="region" aria-label="{table}" tabindex="0">',
             f'<table class="data"><thead><tr>{head}</tr></thead><tbody>',
             *body,
             "</tbody></table></div></figure>",
         )
 
-    def draw_ref(self, exhibit: Exhibit, label: Label) -> str:
-        text = str(label).replace(" ", "&nbsp;")
-        return f'<a class="ref" href="{self._href(label.page, exhibit.anchor)}">{text}</a>'
+    def draw_ref(self, exhibit: Exhibit) -> str:
+        text = str(exhibit).replace(" ", "&nbsp;")
+        return f'<a class="ref" href="{self._href(exhibit.page, exhibit.anchor)}">{text}</a>'
 
     def draw_claim(self, id: str, *, first: bool) -> str:
         _, claim = self.book.claims[id]
         verdict = claim["verdict"]
         told = _attribute(f"Claim, {verdict}: {_effect(claim)}, n = {numbers.fixed(claim['n'])}")
-        href = self._href(self.book.home("claims", "a claim"), f"claim-{id}")
+        href = self._href(self.book.home("claims"), f"claim-{id}")
         anchor = f' id="said-{id}"' if first else ""
         # The word joiner keeps the mark on the line of the sentence's last word.
         return (
@@ -89,7 +89,7 @@ class SiteMacros(Macros):
         )
 
     def draw_citation(self, keys: list[str], *, text: bool) -> str:
-        page = self.book.home("references", "a citation")
+        page = self.book.home("references")
         parts = []
         for key in keys:
             author, year = self.book.citations.labels[key]
@@ -124,16 +124,15 @@ class SiteMacros(Macros):
             if "experiments" in self.book.homes:
                 href = self._href(self.book.homes["experiments"], f"experiment-{experiment}")
                 title = f'<a href="{href}">{title}</a>'
-            lines.append(f'<tbody><tr><th scope="rowgroup" colspan="{len(names)}">{title}</th></tr>')
+            lines.append(
+                f'<tbody><tr><th scope="rowgroup" colspan="{len(names)}">{title}</th></tr>'
+            )
             lines += [self._claim_row(id, claim, names) for id, (_, claim) in group]
             lines.append("</tbody>")
         return _block(*lines, "</table>")
 
     def _claim_row(self, id: str, claim: Mapping[str, Any], names: tuple[str, ...]) -> str:
-        verdict, evidence = claim["verdict"], ""
-        if claim["evidence"] and (label := self.book.label(claim["evidence"])):
-            evidence = self.draw_ref(self.book.exhibits[claim["evidence"]], label)
-        said = ""
+        verdict, said = claim["verdict"], ""
         if id in self.book.said:
             href = self._href(self.book.said[id], f"said-{id}")
             said = f' <a class="said" href="{href}">in the text</a>'
@@ -143,7 +142,7 @@ class SiteMacros(Macros):
             _effect(claim),
             numbers.fixed(claim["n"]),
             self._inline(claim["test"]),
-            evidence,
+            self.ref(claim["evidence"]) if claim["evidence"] else "",
         )
         row = "".join(
             f'<td data-label="{html.escape(name)}">{cell}</td>'
@@ -151,8 +150,8 @@ class SiteMacros(Macros):
         )
         return f'<tr id="claim-{id}">{row}</tr>'
 
-    def draw_formula(self, latex: str, *, display: bool) -> str:
-        return self._or_fault(lambda: to_mathml(latex, display=display))
+    def draw_formula(self, formula: Formula) -> str:
+        return self._or_fault(lambda: to_mathml(**vars(formula)))
 
     def prose(self, text: str) -> str:
         return self._or_fault(lambda: convert(text))
@@ -167,14 +166,14 @@ class SiteMacros(Macros):
             self.book.fault(str(error), "see math-core's list of commands")
             return ""
 
-    def _caption(self, exhibit: Exhibit, label: Label) -> str:
+    def _caption(self, exhibit: Exhibit) -> str:
         folder, file = self.book.evidence_dir / exhibit.experiment, f"{exhibit.id}.csv"
         link = ""
         if (folder / file).is_file():
             href = f"evidence/{exhibit.experiment}/{file}"
             link = f' <a class="csv" href="{href}" download>Data (CSV)</a>'
         caption = self._inline(exhibit.data["caption"])
-        return f"<figcaption><strong>{label}.</strong> {caption}{link}</figcaption>"
+        return f"<figcaption><strong>{exhibit}.</strong> {caption}{link}</figcaption>"
 
     def _svg_size(self, figure: Exhibit) -> str:
         path = self.book.evidence_dir / figure.experiment / f"{figure.id}.light.svg"
@@ -228,5 +227,5 @@ def _on_the_point(cells: list[str]) -> list[str]:
 def _html(text: str) -> str:
     if not re.search(r"[*_`$\\<&\['\"]|--", text):
         return html.escape(text, quote=False)
-    found = _markdown.reset().convert(convert(text))
+    found: str = _markdown.reset().convert(convert(text))
     return found.removeprefix("<p>").removesuffix("</p>").replace("\n", " ")

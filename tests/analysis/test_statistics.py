@@ -203,6 +203,8 @@ def test_directional_verdicts(found: Paired, p_value: float | None, verdict: str
         (0.0005, 0.0010, "supported"),  # a difference, but a negligible one
         (-0.0006, 0.0030, "inconclusive"),
         (-0.0030, 0.0030, "inconclusive"),
+        (0.0010, 0.0030, "inconclusive"),
+        (-0.0030, -0.0010, "inconclusive"),
         (0.0025, 0.0030, "contradicted"),
         (-0.0030, -0.0025, "contradicted"),
     ],

@@ -243,7 +243,7 @@ def test_trainable_depth_is_the_published_one(sigma_w2: float, expected: str) ->
     assert 6 * MeanField("tanh", sigma_w2=sigma_w2, sigma_b2=0.05).xi_c == published(expected)
 
 
-@pytest.mark.parametrize("sigma_w2", [1.2, 2.0, 4.0])
+@pytest.mark.parametrize("sigma_w2", [1.2, 1.8, 2.0, 4.0])  # the edge lies at 1.761
 def test_xi_c_is_the_slope_of_the_correlation_map_at_its_fixed_point(sigma_w2: float) -> None:
     net = MeanField("tanh", sigma_w2=sigma_w2, sigma_b2=0.05)
     c, q, step = net.c_star, net.q_star, 1e-4

@@ -1,0 +1,130 @@
+"""How claims are decided: a few tests that all experiments share, and numbers as text.
+
+Each test can come out three ways. A test without data (every run diverged) is inconclusive.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reportgen.analysis import statistics
+from reportgen.analysis.statistics import Mean, Paired, Verdict
+from reportgen.experiments.evidence import Outcome
+
+
+def by_seed(rows: pd.DataFrame, column: str = "test_accuracy") -> pd.Series:
+    """One figure of each run of an arm, by seed."""
+    return rows.set_index("seed")[column].astype(float)
+
+
+def mean(values: Iterable[float]) -> Mean | None:
+    """Mean and 95 % interval of what is finite, or None where nothing is."""
+    finite = [float(value) for value in values if value is not None and np.isfinite(value)]
+    return statistics.mean_interval(finite) if finite else None
+
+
+def difference(a: pd.Series, b: pd.Series) -> Paired | None:
+    """a - b over the seeds that both have, or None where there are none."""
+    both = pd.concat([a, b], axis=1, join="inner").dropna().to_numpy(dtype=float)
+    if not len(both):
+        return None
+    return statistics.paired(both[:, 0], both[:, 1], rng=np.random.default_rng(0))
+
+
+def directional(a: pd.Series, b: pd.Series, **details: Any) -> Outcome:
+    """Whether a lies above b, paired by seed: interval and exact test must both exclude 0."""
+    how = "paired by seed: 95 % bootstrap interval and exact sign-flip test both exclude 0"
+    pair = difference(a, b)
+    verdict = statistics.directional_verdict(pair) if pair else "inconclusive"
+    return _paired(pair, verdict, how, details)
+
+
+def equivalent(a: pd.Series, b: pd.Series, *, margin: float, **details: Any) -> Outcome:
+    """Whether a and b differ by no more than a margin that was declared beforehand."""
+    how = f"paired by seed: 95 % bootstrap interval inside ±{margin:g}"
+    pair = difference(a, b)
+    verdict = statistics.equivalence_verdict(pair, margin=margin) if pair else "inconclusive"
+    return _paired(pair, verdict, how, {"margin": margin, **details})
+
+
+def between(values: Iterable[float], low: float, high: float, **details: Any) -> Outcome:
+    """Whether a mean lies from low to high: its 95 % interval wholly inside, or wholly outside."""
+    found = mean(values)
+    how = f"95 % interval of the mean inside {text(low)} to {text(high)}"
+    if found is None:
+        return Outcome("inconclusive", None, 0, how, details=details)
+    verdict: Verdict = "inconclusive"
+    if low <= found.low and found.high <= high:
+        verdict = "supported"
+    elif found.low > high or found.high < low:
+        verdict = "contradicted"
+    bounded = np.isfinite(found.low)
+    return Outcome(
+        verdict,
+        found.mean,
+        found.n,
+        how,
+        low=found.low if bounded else None,
+        high=found.high if bounded else None,
+        details=details,
+    )
+
+
+def above(values: Iterable[float], bound: float, **details: Any) -> Outcome:
+    """Whether a mean lies above a bound, with its whole 95 % interval."""
+    how = f"95 % interval of the mean above {text(bound)}"
+    return replace(between(values, bound, np.inf, **details), how=how)
+
+
+def always(
+    holds: Iterable[bool], how: str, *, effect: float | None = None, **details: Any
+) -> Outcome:
+    """Whether something holds in every run; it is contradicted where it holds in none."""
+    flags = [bool(flag) for flag in holds]
+    verdict: Verdict = "inconclusive"
+    if flags and all(flags):
+        verdict = "supported"
+    elif flags and not any(flags):
+        verdict = "contradicted"
+    share = float(np.mean(flags)) if flags else None
+    return Outcome(
+        verdict, share if effect is None else effect, len(flags), how,
+        details={"holding": sum(flags), **details},
+    )  # fmt: skip
+
+
+def _paired(pair: Paired | None, verdict: Verdict, how: str, details: Mapping[str, Any]) -> Outcome:
+    if pair is None:
+        return Outcome("inconclusive", None, 0, how, details=details)
+    bounded = np.isfinite(pair.low)
+    return Outcome(
+        verdict,
+        pair.mean,
+        pair.n,
+        how,
+        low=pair.low if bounded else None,
+        high=pair.high if bounded else None,
+        details=details,
+    )
+
+
+def text(value: float | None, digits: int = 4) -> str:
+    """A number with at most so many significant digits, or a dash where there is none."""
+    if value is None or not np.isfinite(value):
+        return "∞" if value == np.inf else "–"
+    return f"{value:.{digits}g}"
+
+
+def fixed(value: float | None, digits: int = 4) -> str:
+    """A number with fixed decimals, or a dash where there is none."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def interval(low: float | None, high: float | None, form: str = ".4f") -> str:
+    """`low to high`, or a dash where there is no interval."""
+    if low is None or high is None or not np.isfinite(low):
+        return "–"
+    return f"{low:{form}} to {high:{form}}"

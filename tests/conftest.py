@@ -1,0 +1,39 @@
+"""What all tests share: the workers' thread settings, small images, full MNIST where it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+from samples import load_small, write_small
+
+from reportgen.engine import datasets
+from reportgen.engine.datasets import DatasetInfo, Images
+
+# As in the engine's workers, and before anything imports TensorFlow: a run in the tests' own
+# process then leaves the same bytes as one in a worker.
+os.environ |= {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+    "MPLBACKEND": "agg",
+    "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+}
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Images]:
+    """Small synthetic images, of which 2,000 are trained on."""
+    folder = tmp_path_factory.mktemp("small")
+    write_small(folder / "small.npz", train=2500, test=300)
+    return load_small(folder / "small.npz")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> tuple[DatasetInfo, Images]:
+    """Full MNIST, verified by its digests; nothing is downloaded."""
+    if datasets.locate("mnist", Path()) is None:
+        pytest.skip("full MNIST is not on this machine: name its folder in REPORTGEN_DATA_DIR")
+    return datasets.load("mnist", fallback=False, project=Path())

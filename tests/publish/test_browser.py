@@ -1,0 +1,180 @@
+"""What only a browser can tell: nothing is fetched, search works from disk, the page holds."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sample_report import write_evidence, write_project
+
+from reportgen.publish import site
+
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
+]
+PAGES = ("index", "part-1", "part-3", "claims", "experiments", "references")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("site")
+    write_evidence(root)
+    report = write_project(root)
+    report.render()
+    return site.build(root).parent
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A page in a window of its own; notes errors and requests that leave."""
+
+    def __init__(self, browser: Any, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.troubles: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("request", lambda request: self._request(request.url))
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error":
+            self.troubles.append(message.text)
+
+    def _request(self, url: str) -> None:
+        if not url.startswith(("file:", "data:", "about:", "http://127.0.0.1")):
+            self.troubles.append(url)
+
+    def __enter__(self) -> "Visit":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_an_error_or_asks_another_host(browser: Any, folder: Path, scheme: str) -> None:
+    with Visit(browser, color_scheme=scheme) as visit:
+        for name in PAGES:
+            visit.page.goto(f"file://{folder}/{name}.html")
+        visit.page.wait_for_load_state("networkidle")
+        assert visit.troubles == []
+
+
+def search(visit: Visit, address: str) -> str:
+    visit.page.goto(address)
+    visit.page.fill("input[name=query]", "angle")
+    visit.page.wait_for_selector(".md-search-result__item a", state="attached", timeout=5000)
+    return str(visit.page.text_content(".md-search-result__list"))
+
+
+def test_search_works_from_disk(browser: Any, folder: Path) -> None:
+    with Visit(browser) as visit:
+        assert "He keeps length" in search(visit, f"file://{folder}/index.html")
+        assert visit.troubles == []
+
+
+def test_the_site_works_under_a_sub_path(browser: Any, folder: Path) -> None:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            return super().translate_path(path.removeprefix("/some/path"))
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/some/path/"
+        with Visit(browser) as visit:
+            assert "He keeps length" in search(visit, address)
+            visit.page.goto(address + "part-1.html")
+            visit.page.click("a.cite >> nth=0")
+            assert visit.page.url == address + "references.html#ref-he2015"
+            assert visit.troubles == []
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("scheme", "shown"), [("light", "light"), ("dark", "dark")])
+def test_one_of_the_two_drawings_shows(browser: Any, folder: Path, scheme: str, shown: str) -> None:
+    with Visit(browser, color_scheme=scheme) as visit:
+        visit.page.goto(f"file://{folder}/index.html")
+        images = visit.page.locator("figure img")
+        seen = [images.nth(i).get_attribute("src") for i in range(2) if images.nth(i).is_visible()]
+        assert [name.split("#")[1] for name in seen] == [f"only-{shown}"]
+
+
+def test_print_shows_light_figures_and_open_answers_also_from_the_dark_scheme(
+    browser: Any, folder: Path
+) -> None:
+    with Visit(browser, color_scheme="dark") as visit:
+        visit.page.goto(f"file://{folder}/part-1.html")
+        visit.page.emulate_media(media="print")
+        images = visit.page.locator("details figure img")
+        assert [images.nth(i).is_visible() for i in range(2)] == [True, False]
+        assert visit.page.locator(".md-header").is_visible() is False
+        paper = "getComputedStyle(document.body).getPropertyValue('--paper')"
+        assert visit.page.evaluate(paper) == "#fffefb"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_scrolls_no_page_sideways(browser: Any, folder: Path, name: str) -> None:
+    with Visit(browser, viewport={"width": 390, "height": 844}) as visit:
+        visit.page.goto(f"file://{folder}/{name}.html")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_formulas_are_set_in_the_math_font_and_roots_stretch(browser: Any, folder: Path) -> None:
+    with Visit(browser) as visit:
+        visit.page.goto(f"file://{folder}/part-1.html")
+        visit.page.evaluate("document.fonts.ready")
+        assert visit.page.evaluate("document.fonts.check('16px \"STIX Two Math\"')")
+        loaded = "[...document.fonts].map(f => f.family + ' ' + f.status)"
+        assert visit.page.evaluate(loaded) == ["STIX Two Math loaded"]
+        root, text = (
+            visit.page.locator(name).first.bounding_box()["height"] for name in ("msqrt", "mtext")
+        )
+        assert root > 2 * text
+
+
+def test_figures_hold_their_place_before_they_load(browser: Any, folder: Path) -> None:
+    with Visit(browser) as visit:
+        visit.page.route("**/*.svg*", lambda route: route.abort())
+        visit.page.goto(f"file://{folder}/index.html")
+        box = visit.page.locator("figure img").first.bounding_box()
+        assert (round(box["width"]), round(box["height"])) == (614, 326)
+
+
+def test_the_search_dialog_has_a_name_and_what_scrolls_takes_the_keyboard(
+    browser: Any, folder: Path
+) -> None:
+    with Visit(browser, viewport={"width": 390, "height": 844}) as visit:
+        visit.page.goto(f"file://{folder}/part-1.html")
+        assert visit.page.get_attribute("[data-md-component=search]", "aria-label") == "Search"
+        visit.page.wait_for_selector(".math-block[tabindex='0']", timeout=5000)
+        visit.page.goto(f"file://{folder}/index.html")
+        assert visit.page.get_attribute(".scroll", "tabindex") == "0"
+
+
+def test_a_claim_leads_to_its_row_and_back(browser: Any, folder: Path) -> None:
+    with Visit(browser) as visit:
+        visit.page.goto(f"file://{folder}/index.html")
+        visit.page.click("a.claim__mark")
+        assert visit.page.url.endswith("claims.html#claim-he-glorot")
+        visit.page.click("#claim-he-glorot a.said")
+        assert visit.page.url.endswith("index.html#said-he-glorot")

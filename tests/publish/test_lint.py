@@ -1,0 +1,92 @@
+import pytest
+from sample_report import Report
+
+from reportgen.publish import lint
+
+
+def told(report: Report, text: str) -> list[str]:
+    report.page("part-2.md", text)
+    return [str(fault) for fault in lint.check(report.docs) if "part-2" in fault.page]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It reached 97.66 in the end.",
+        "Part 2 of the text.",
+        "He2015 is no citation.",
+        "A ten-fold gain, 3x in all.",
+        "## Heading 3",
+    ],
+)
+def test_a_typed_number_is_found(report: Report, text: str) -> None:
+    (fault,) = told(report, f"# Two\n\n{text}\n")
+    assert fault.startswith("docs/part-2.md:3: a typed number: '")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It reached {{ values.x | fixed(4) }} at {# 3 #} the end.",
+        "Since $n = 784$ and\n\n$$\nx^2 = 4\n$$\n",
+        "Run `Dense(128)`:\n\n```python\nepochs = 10\n```\n",
+        "See [Part one](part-1.md#h2) or <https://example.org/v2>.",
+        '<a id="n1">x</a> { #anchor-2 }',
+        "1. first\n2. second",
+        "[x]: https://example.org/2020",
+        '{% call note("Two of 3") %}\ntext\n{% endcall %}',
+    ],
+)
+def test_digits_that_are_no_measured_number_pass(report: Report, text: str) -> None:
+    assert told(report, f"---\ndate: 2026\n---\n# Two\n\n{text}\n") == []
+
+
+def test_admonitions_are_found_since_pandoc_reads_none(report: Report) -> None:
+    faults = told(report, '# Two\n\n!!! note "Title"\n    text\n\n??? tip\n    x\n')
+    assert [fault.split(":")[1] for fault in faults] == ["3", "6"]
+    assert "call note" in faults[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He is better than Glorot here.",
+        "Trained\nwith Xavier, the net learns faster.",
+        "Orthogonal weights outperform the others.",
+        "- zero is the worst start",
+    ],
+)
+def test_comparing_initializers_outside_a_claim_is_found(report: Report, text: str) -> None:
+    (fault,) = told(report, f"# Two\n\n{text}\n")
+    assert "of an initializer outside a claim" in fault
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is He only faster, or better in the end?",
+        "A faster computer helps. He's formula has a two.",
+        "A better bound exists.",
+        "By theory He is better in depth. {# lint: a theorem, not a measurement #}",
+        '{{ claim("he-better", assumes="supported") }} This holds for Glorot too.',
+        "- the best loss\n- a zero start",
+    ],
+)
+def test_comparisons_that_assert_nothing_of_an_initializer_pass(report: Report, text: str) -> None:
+    assert told(report, f"# Two\n\n{text}\n") == []
+
+
+def test_an_excuse_needs_a_reason(report: Report) -> None:
+    assert told(report, "# Two\n\nHe is better. {# lint: #}\n")
+
+
+def test_entries_that_nobody_cites_are_told(report: Report) -> None:
+    report.page("part-2.md", "# Two\n")
+    faults = lint.check(report.docs, rendered=report.render())
+    assert [str(fault) for fault in faults] == [
+        "docs/references.bib:1: no page cites 'lu2020b'; cite or drop it"
+    ]
+
+
+def test_the_sample_pages_pass(report: Report) -> None:
+    assert lint.check(report.docs, rendered=report.render()) == []
