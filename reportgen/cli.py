@@ -141,12 +141,26 @@ def status(project: "Project", terminal: "Terminal", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(state, indent=1))
         return
+    rows = [row for row in state["experiments"] if row["on"]]
+    runs, missing, expected = (sum(r[k] for r in rows) for k in ("runs", "missing", "expected"))
     terminal.say(f"dataset: {state['dataset']}")
-    for row in state["experiments"]:
-        cost = f", about {row['seconds']:.0f} s to train" if row["missing"] else ""
-        terminal.say(f"{row['name']}: {row['there']} of {row['runs']} runs{cost}")
+    terminal.say(f"runs: {runs - missing} of {runs} are there")
+    if missing:
+        terminal.say(f"to train: {missing} runs, about {expected / 60:.1f} min; reportgen run")
     for sentence in state["damage"]:
         terminal.say(f"results: {sentence}")
+
+
+@_command
+def experiments(project: "Project", terminal: "Terminal") -> None:
+    """List the experiments: what each asks, what it costs, and what is there of it."""
+    from reportgen import pipeline
+
+    for row in pipeline.status(project)["experiments"]:
+        there = f"{row['runs'] - row['missing']} of {row['runs']} runs there"
+        cost = f", about {row['expected']:.0f} s to train" if row["missing"] else ""
+        state = f"{there}, {row['spent']:.0f} s spent{cost}" if row["on"] else "off"
+        terminal.say(f"{row['name']}: {state}\n    {row['question']}")
 
 
 @_command
@@ -228,7 +242,7 @@ class Terminal:
         self._total, self._done = (runs, steps), (0, 0)
         self._began = self._spoke = time.monotonic()
         if not self._live:
-            self.say(f"training {runs} runs, {steps:,} steps")
+            self.say(f"training {runs} runs" + (f", {steps:,} steps" if steps else ""))
             return
         from rich import progress
 
@@ -254,7 +268,5 @@ class Terminal:
         elif now - self._spoke >= 5 or self._done[0] == self._total[0]:
             self._spoke = now
             left = (self._total[1] - self._done[1]) / rate if rate else 0
-            self.say(
-                f"trained {self._done[0]} of {self._total[0]} runs, {rate:,.0f} steps/s, "
-                f"{left:.0f} s left"
-            )
+            more = f", {rate:,.0f} steps/s, {left:.0f} s left" if rate else ""
+            self.say(f"trained {self._done[0]} of {self._total[0]} runs{more}")

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from reportgen.publish.faults import Fault
     from reportgen.publish.pages import Rendered
 
-# Of the assignment's network on the machine where it was first measured; used until there are
-# timings of this machine.
-SECONDS_A_STEP = 3.5e-4
+# What a run costs beside its steps, and a step for each layer: measured on two cores of a server,
+# to tell beforehand whether to wait for a minute or an hour.
+SECONDS_A_RUN, SECONDS_A_LAYER_STEP = 0.4, 1.3e-4
 
 
 class Watcher(Protocol):
@@ -219,26 +219,30 @@ def site(project: Project) -> Path:
 
 def status(project: Project) -> dict[str, Any]:
     """What is there, what is missing and what it will cost, as plain data."""
-    from reportgen.experiments.registry import chosen
+    from reportgen.experiments.registry import chosen, experiments
 
     store = project.store
     records = store.records()
     dataset, _ = _find_dataset(project, store)
     known: dict[str, float] = store.read_notes("environment").get("seconds", {})
     workers = Workers(project.config.workers, log=project.root).count
+    on = chosen(project.config)
     rows = []
-    for experiment in chosen(project.config):
+    for experiment in experiments():
         specs = [run.spec for run in experiment.runs(project.config, dataset)]
         missing = [spec for spec in specs if spec.key not in records]
-        timed = [(known[s.key], s.steps) for s in specs if s.key in known]
-        per_step = sum(t for t, _ in timed) / (sum(n for _, n in timed) or 1) or SECONDS_A_STEP
+        expected = SECONDS_A_RUN * len(missing) + SECONDS_A_LAYER_STEP * sum(
+            spec.steps * len(spec.layers) for spec in missing
+        )
         rows.append(
             {
                 "name": experiment.name,
+                "question": experiment.question,
+                "on": experiment in on,
                 "runs": len(specs),
-                "there": len(specs) - len(missing),
                 "missing": len(missing),
-                "seconds": round(sum(spec.steps for spec in missing) * per_step / workers, 1),
+                "spent": round(sum(known.get(spec.key, 0.0) for spec in specs), 1),
+                "expected": round(expected / workers, 1),
             }
         )
     return {"dataset": dataset.title, "experiments": rows, "damage": store.damage}

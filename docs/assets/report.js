@@ -3,6 +3,10 @@
 // The theme's search dialog has no name for a screen reader.
 document.querySelector("[data-md-component=search]")?.setAttribute("aria-label", "Search")
 
+// The theme puts each button that copies code into a landmark of its own.
+addEventListener("load", () =>
+  document.querySelectorAll(".md-code__nav").forEach((nav) => nav.setAttribute("role", "none")))
+
 // A formula that is wider than the screen scrolls, also by keyboard.
 const wide = new ResizeObserver((entries) => {
   for (const { target } of entries) {

@@ -26,16 +26,14 @@ def build_model(
             initializers that rescale one unit draw (Glorot, He, LeCun) are thereby paired.
         shared_initializer: Give one initializer object to all layers, as the assignment does.
     """
-    model = keras.Sequential(name="network")
-    model.add(keras.Input(input_shape))
-    model.add(layers.Flatten(name="flatten"))
+    stack = [keras.Input(input_shape), layers.Flatten(name="flatten")]
     shared = draw(network[0].kernel, layer_seed(seed, 0))
     for index, layer in enumerate(network):
         kernel = shared if shared_initializer else draw(layer.kernel, layer_seed(seed, index))
         if layer.residual:
-            model.add(ResidualBlock(layer, kernel, draw(layer.kernel, layer_seed(seed, index, 1))))
+            stack.append(ResidualBlock(layer, kernel, draw(layer.kernel, layer_seed(seed, index, 1))))
             continue
-        model.add(
+        stack.append(
             layers.Dense(
                 layer.units,
                 activation=None if layer.normalization else layer.activation,
@@ -45,9 +43,10 @@ def build_model(
             )
         )
         if layer.normalization:
-            model.add(normalize(layer.normalization))
-            model.add(layers.Activation(layer.activation))
-    return model
+            stack.append(normalize(layer.normalization))
+            stack.append(layers.Activation(layer.activation))
+    # Built at one stroke: adding layers singly would rebuild the whole model for each.
+    return keras.Sequential(stack, name="network")
 
 
 def draw(spec: Initializer, seed: int) -> keras.initializers.Initializer:

@@ -79,16 +79,14 @@ def gradients(trainer: "Trainer") -> Measurement:
     """Mean square, by layer, of the loss's gradient with respect to z (of one image's loss), to h,
     to the kernel and to the bias (of the batch's mean loss); an exact 0 stays an exact 0."""
     count = float(min(IMAGES, len(trainer.images.y_validation)))
-    with tf.GradientTape(persistent=True) as tape:
+    with tf.GradientTape() as tape:
         _, layers = walk(trainer, tape)
         loss = _loss(trainer, layers)
-    columns: dict[str, list[float]] = {}
-    for name in ("z", "h"):
-        found = [_gradient(tape, loss, layer[name]) for layer in layers]
-        columns[name] = [float(np.mean(np.square(g * count, dtype=np.float64))) for g in found]
-    for name in ("kernel", "bias"):
-        found = [_gradient(tape, loss, layer[name]) for layer in layers]
-        columns[name] = [float(np.mean(np.square(g, dtype=np.float64))) for g in found]
+    columns = {
+        name: [float(np.mean(np.square(g * scale, dtype=np.float64))) for g in found]
+        for name, found in _gradients(tape, loss, layers, "z", "h", "kernel", "bias").items()
+        for scale in [count if name in "zh" else 1.0]
+    }
     return {**columns, "loss": float(loss)}, {}
 
 
@@ -96,14 +94,15 @@ def histograms(trainer: "Trainer") -> Measurement:
     """Histograms by layer of z, h and the gradient with respect to z (one image's loss): matrices
     `*_counts` (layers, 60) over `*_edges` (layers, 61)."""
     count = float(min(IMAGES, len(trainer.images.y_validation)))
-    with tf.GradientTape(persistent=True) as tape:
+    with tf.GradientTape() as tape:
         _, layers = walk(trainer, tape)
         loss = _loss(trainer, layers)
+    gradients = _gradients(tape, loss, layers, "z")["z"]
     arrays = {}
     for name, of in (
         ("z", [layer["z"].numpy() for layer in layers]),
         ("h", [layer["h"].numpy() for layer in layers]),
-        ("gradient", [_gradient(tape, loss, layer["z"]) * count for layer in layers]),
+        ("gradient", [gradient * count for gradient in gradients]),
     ):
         pairs = [np.histogram(values, bins=BINS) for values in of]
         arrays[f"{name}_counts"] = np.array([counts for counts, _ in pairs])
@@ -260,9 +259,13 @@ def _loss(trainer: "Trainer", layers: list[dict[str, Any]]) -> tf.Tensor:
     return tf.reduce_mean(losses)
 
 
-def _gradient(tape: tf.GradientTape, loss: tf.Tensor, at: tf.Tensor) -> np.ndarray:
-    found = tape.gradient(loss, at)
-    return np.zeros(at.shape) if found is None else found.numpy()
+def _gradients(
+    tape: tf.GradientTape, loss: tf.Tensor, layers: list[dict[str, Any]], *names: str
+) -> dict[str, list[np.ndarray]]:
+    """The loss's gradients by name and layer, in one pass; an unconnected one is 0."""
+    at = {name: [layer[name] for layer in layers] for name in names}
+    found = tape.gradient(loss, at, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return {name: [gradient.numpy() for gradient in found[name]] for name in names}
 
 
 def _jacobians(layer: dict[str, Any]) -> np.ndarray:

@@ -81,7 +81,7 @@ class Book:
 
     def number(self, nav: Sequence[str]) -> None:
         """End the first pass: number the exhibits in the order of the nav."""
-        stands = self.spare | self.stands
+        stands = self.stands | {id: at for id, at in self.spare.items() if id not in self.stands}
         count = {"figure": 0, "table": 0}
         for page in nav:
             for exhibit in [self.exhibits[id] for id, where in stands.items() if where == page]:

@@ -13,6 +13,7 @@ _WORDS = [
 ]
 # fmt: on
 DASH = "—"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _number(value: object) -> float | None:
@@ -78,10 +79,23 @@ def interval(effect: object, low: object, high: object, unit: str = "") -> str:
     numbers = [n for n in (_number(effect), _number(low), _number(high)) if n is not None]
     if _number(effect) is None:
         return DASH
-    size = max(numbers) - min(numbers) or max(map(abs, numbers))
-    places = max(0, min(6, 1 - math.floor(math.log10(size)))) if size else 0
-    write = signed if min(numbers) < 0 else fixed
-    text = write(effect, places)
-    if len(numbers) == 3:
-        text += f" [{write(low, places)},\u00a0{write(high, places)}]"
-    return f"{text} {unit}".rstrip()
+    size = max(map(abs, numbers))
+    width = numbers[-1] - numbers[1] if len(numbers) == 3 else 0
+    fine = 1 - _magnitude(width) if width > 0 else 3 - _magnitude(size)
+    write = signed if min(numbers[1:], default=0) < 0 else fixed
+    if size and not 1e-4 <= size < 1e6:
+        told = [_power(number) for number in numbers]
+    else:
+        told = [write(number, min(max(fine, 0), 6)) for number in numbers]
+    bounds = f" [{told[1]},\u00a0{told[2]}]" if len(told) == 3 else ""
+    return f"{told[0]}{bounds} {unit}".rstrip()
+
+
+def _magnitude(number: float) -> int:
+    return math.floor(math.log10(abs(number))) if number else 0
+
+
+def _power(number: float) -> str:
+    mantissa, exponent = f"{number:.1e}".replace("-", "−").split("e")
+    raised = str(int(exponent.replace("−", "-"))).translate(_RAISED)
+    return f"{mantissa}\u00a0×\u00a010{raised}"

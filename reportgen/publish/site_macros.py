@@ -21,6 +21,7 @@ from reportgen.publish.mathml import Formula, MathError, convert, shield, to_mat
 # Shapes, so that a verdict is told without colour.
 MARKS = {"supported": "✓", "contradicted": "✕", "inconclusive": "○"}
 _NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?")
+_BLANK = ("", "–", numbers.DASH)
 _markdown = markdown.Markdown(extensions=["smarty"])
 
 
@@ -28,15 +29,15 @@ class SiteMacros(Macros):
     """HTML for MkDocs, Zensical and their like; links are relative, pages lie side by side."""
 
     def draw_figure(self, figure: Exhibit) -> str:
-        # One labelled image for a screen reader, whichever of the two drawings is shown. The light
-        # one is never lazy: a print needs it, also from the dark scheme.
+        # One labelled image for a screen reader, whichever of the two drawings is shown. None is
+        # lazy: a print from the dark scheme needs the light one.
         data, stem = figure.data, f"evidence/{figure.experiment}/{figure.id}"
         size = self._svg_size(figure)
         return _block(
             f'<figure class="figure" id="{figure.anchor}">',
             f'<div class="figure__image" role="img" aria-label="{_attribute(data["alt"])}">',
             f'<img src="{stem}.light.svg#only-light" alt="{_attribute(data["alt"])}"{size}>',
-            f'<img src="{stem}.dark.svg#only-dark" alt="" aria-hidden="true" loading="lazy"{size}>',
+            f'<img src="{stem}.dark.svg#only-dark" alt="" aria-hidden="true"{size}>',
             "</div>",
             self._caption(figure),
             "</figure>",
@@ -208,12 +209,12 @@ def _numeric(right: bool) -> str:
 
 
 def _effect(claim: Mapping[str, Any]) -> str:
-    return numbers.interval(claim["effect"], claim["low"], claim["high"], claim["unit"])
+    return numbers.interval(claim["effect"], claim["low"], claim["high"], claim.get("unit", ""))
 
 
 def _on_the_point(cells: list[str]) -> list[str]:
     """Pad a column of plain numbers with blanks as wide as digits, to align it on the point."""
-    if not all(_NUMBER.fullmatch(cell) or cell in ("", numbers.DASH) for cell in cells):
+    if not all(_NUMBER.fullmatch(cell) or cell in _BLANK for cell in cells):
         return cells
     tails = [len(cell) - cell.find(".") if "." in cell else 0 for cell in cells]
     # A figure space is as wide as a digit, a punctuation space as wide as the point.

@@ -11,8 +11,9 @@ import pytest
 from reportgen.config import ASSIGNMENT_INITIALIZERS, Initializer
 from reportgen.engine.datasets import DatasetInfo, Images
 from reportgen.engine.networks import build_model
+from reportgen.engine.probes import measure
 from reportgen.engine.runs import Layer, Optimizer, Probe, RunSpec, canonical
-from reportgen.engine.training import Trainer, train
+from reportgen.engine.training import Trainer, _trainer, train
 
 Small = tuple[DatasetInfo, Images]
 
@@ -51,6 +52,7 @@ class Oracle:
             else keras.optimizers.SGD(named.learning_rate, momentum=named.momentum),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
+            jit_compile=False,
         )
         scaled = images.x_train.astype(np.float64) / 255
         mean, deviation = (scaled.mean(), scaled.std()) if spec.standardized else (0, 1)
@@ -77,14 +79,9 @@ class Oracle:
 
 
 def ours(spec: RunSpec, images: Images) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """The record and the trained weights."""
+    """The record, and the weights that the run left in its model."""
     record = train(spec, images).record
-    trainer = Trainer(spec.shape, images)
-    trainer.start(spec)
-    per_epoch = -(-len(images.y_train) // spec.batch_size)
-    for start in range(0, spec.steps, per_epoch):
-        trainer.run(start, start + per_epoch)
-    return record, trainer.model.get_weights()
+    return record, _trainer(spec.shape, images).model.get_weights()
 
 
 def assert_same(spec: RunSpec, images: Images) -> None:
@@ -130,36 +127,15 @@ def test_optimizers_scaling_and_seeds_are_as_in_keras(small: Small, fields: Any)
 
 # By SGD, because the bias before a batch normalization has a gradient of exactly 0 up to rounding:
 # Adam divides that rounding by its own size.
-@pytest.mark.parametrize(
-    "hidden",
-    [
-        {"normalization": "batch"},
-        {"normalization": "layer"},
-        {"residual": True},
-        {"residual": True, "normalization": "batch"},
-        {"residual": True, "normalization": "layer"},
-    ],
-    ids=str,
-)
-def test_normalization_and_residual_blocks_train_as_in_keras(small: Small, hidden: Any) -> None:
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+def test_normalization_and_residual_blocks_train_as_in_keras(
+    small: Small, normalization: Any
+) -> None:
     first, last = network()
-    layers = (first, replace(first, **hidden), last)
+    normalized = replace(first, normalization=normalization)
+    blocks = (replace(normalized, residual=True), replace(first, residual=True))
+    layers = (normalized, *blocks, last)
     assert_same(run(small, layers=layers, optimizer=Optimizer("sgd", 0.02)), small[1])
-
-
-@pytest.mark.parametrize("activation", ["linear", "tanh", "sigmoid", "selu", "gelu"])
-def test_activations_are_keras_own(small: Small, activation: Any) -> None:
-    _, images = small
-    first, last = network()
-    spec = run(small, layers=(replace(first, activation=activation), last), steps=0)
-    trainer = Trainer(spec.shape, images)
-    trainer.start(spec)
-    w1, b1, w2, b2 = trainer.model.get_weights()
-    x = images.x_test.reshape(len(images.y_test), -1) / np.float32(255)
-    hidden = getattr(keras.activations, activation)(x @ w1 + b1)
-    p = keras.activations.softmax(hidden @ w2 + b2)
-    expected = -np.log(np.asarray(p)[np.arange(len(x)), images.y_test]).mean()
-    assert trainer.evaluate("test")["loss"] == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_the_confusion_matrix_counts_true_and_predicted_classes(small: Small) -> None:
@@ -186,7 +162,7 @@ def test_a_record_tells_the_loss_before_the_first_step(small: Small) -> None:
     spec = run(small, probes=(Probe("validation", (0,)),))
     record = train(spec, small[1]).record
     untrained = build_model(spec.layers, input_shape=small[1].shape, seed=spec.seed)
-    untrained.compile(loss="sparse_categorical_crossentropy")
+    untrained.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
     for split, value in (
         ("test", record["initial_loss"]),
         ("validation", record["probes"]["validation"][0]["loss"]),
@@ -276,23 +252,17 @@ def test_a_record_is_the_same_bytes_first_or_after_others(small: Small) -> None:
     assert len(first) == len(specs)
 
 
-@pytest.mark.parametrize(
-    "hidden",
-    [{"normalization": "batch"}, {"normalization": "layer"}, {"residual": True}],
-    ids=str,
-)
-def test_a_summary_does_not_count_the_models_before_it(small: Small, hidden: Any) -> None:
+def test_a_summary_does_not_tell_how_many_models_came_before(small: Small) -> None:
     first, last = network()
-    layers = (first, replace(first, **hidden), last)
-    spec = run(small, layers=layers, steps=0, probes=(Probe("summary"),))
-    before = canonical(train(spec, small[1]).record)
-    # As after other shapes, when the model is no longer kept and has to be built again.
-    fresh = Trainer(spec.shape, small[1])
-    fresh.start(spec)
-    from reportgen.engine.probes import measure
-
-    text = measure("summary", fresh)[0]["text"]
-    assert canonical(text) in before
+    norms: tuple[Any, ...] = ("batch", "layer")
+    layers = [replace(first, normalization=norm) for norm in norms]
+    spec = run(small, layers=(*layers, replace(first, residual=True), last), steps=0)
+    texts = []
+    for _ in range(2):
+        trainer = Trainer(spec.shape, small[1])
+        trainer.start(spec)
+        texts.append(measure("summary", trainer)[0]["text"])
+    assert texts[0] == texts[1]
 
 
 def test_a_seed_decides_draws_and_order(small: Small) -> None:

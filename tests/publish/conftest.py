@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sample_report import Report, write_evidence, write_project
+from publish.sample_report import Report, write_evidence, write_project
 
 
 def pytest_configure(config: pytest.Config) -> None:

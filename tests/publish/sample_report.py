@@ -152,7 +152,8 @@ $q_l$ is the second moment of layer $l$, and the "variance" follows from $\opera
 $$
 \begin{aligned}
 q_{l+1} &= n\, \operatorname{Var}[w]\, \mathbb{E}\bigl[\max(0, z)^2\bigr] \\
-        &= \frac{\sigma_w^2}{2}\, q_l, \qquad\text{so that}\qquad |q_l| * |x_*| = x_a x_b
+        &= \frac{\sigma_w^2}{2}\, q_l, \qquad\text{so that always}\qquad\quad
+           |q_l| * |x_*| = x_a x_b
 \end{aligned}
 $$
 

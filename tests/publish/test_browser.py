@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_report import write_evidence, write_project
+from publish.sample_report import write_evidence, write_project
 
 from reportgen.publish import site
 
@@ -78,8 +78,9 @@ def test_no_page_has_an_error_or_asks_another_host(browser: Any, folder: Path, s
 
 def search(visit: Visit, address: str) -> str:
     visit.page.goto(address)
-    visit.page.fill("input[name=query]", "angle")
-    visit.page.wait_for_selector(".md-search-result__item a", state="attached", timeout=5000)
+    visit.page.click("input[name=query]")
+    visit.page.keyboard.type("angle")
+    visit.page.wait_for_selector(".md-search-result__item a", state="attached", timeout=20_000)
     return str(visit.page.text_content(".md-search-result__list"))
 
 
@@ -169,6 +170,8 @@ def test_the_search_dialog_has_a_name_and_what_scrolls_takes_the_keyboard(
         visit.page.wait_for_selector(".math-block[tabindex='0']", timeout=5000)
         visit.page.goto(f"file://{folder}/index.html")
         assert visit.page.get_attribute(".scroll", "tabindex") == "0"
+        visit.page.goto(f"file://{folder}/part-3.html")
+        assert visit.page.get_attribute(".md-code__nav", "role") == "none"
 
 
 def test_a_claim_leads_to_its_row_and_back(browser: Any, folder: Path) -> None:

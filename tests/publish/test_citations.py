@@ -2,7 +2,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sample_report import BIB, Report
+from publish.sample_report import BIB, Report
 
 from reportgen.errors import InputError
 from reportgen.publish.citations import load

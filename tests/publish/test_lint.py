@@ -1,5 +1,5 @@
 import pytest
-from sample_report import Report
+from publish.sample_report import Report
 
 from reportgen.publish import lint
 

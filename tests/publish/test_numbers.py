@@ -47,7 +47,11 @@ def test_an_interval_has_the_places_its_width_justifies_and_signs_across_zero() 
         numbers.interval(0.5012, 0.4951, 0.5073, "a layer") == "0.501 [0.495,\u00a00.507] a layer"
     )
     assert numbers.interval(None, None, None) == "—"
-    assert numbers.interval(1135, None, None) == "1,135"
+    assert numbers.interval(0.1135, None, None) == "0.1135"
+    assert numbers.interval(0.1135, 0.1135, 0.1135) == "0.1135 [0.1135,\u00a00.1135]"
+    assert numbers.interval(2.1e-15, None, None) == "2.1\u00a0×\u00a010⁻¹⁵"
+    assert numbers.interval(61.0, 55, 66.0) == "61 [55,\u00a066]"
+    assert numbers.interval(0, 0, 0) == "0.000 [0.000,\u00a00.000]"
 
 
 def test_seeds_are_drawn_together_into_ranges() -> None:

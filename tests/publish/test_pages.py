@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from sample_report import CONTEXT, FORWARD, Report
+from publish.sample_report import CONTEXT, FORWARD, Report
 
 from reportgen.errors import InputError
 from reportgen.publish.pages import render
@@ -43,6 +43,15 @@ def test_the_nav_is_the_order_of_the_numbers(report: Report) -> None:
     assert first + second in text
     nav.write_text(text.replace(first + second, second + first))
     assert str(report.render().exhibits["forward-variance"]) == "Figure 1"
+
+
+def test_figures_of_a_page_are_numbered_as_they_appear(report: Report) -> None:
+    report.page("part-2.md", "# Two\n\n{{ figure('angles') }}\n\n{{ cite('lu2020b') }}\n")
+    report.page("part-1.md", "# One\n\n{{ ref('angles') }}\n")
+    exhibits = report.render().exhibits
+    assert str(exhibits["angles"]) == "Figure 2"
+    assert str(exhibits["forward-variance"]) == "Figure 3"
+    assert exhibits["forward-variance"].page == "experiments.md"
 
 
 def test_a_figure_has_both_drawings_one_name_and_its_size(report: Report) -> None:

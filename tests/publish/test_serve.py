@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sample_report import Report
+from publish.sample_report import Report
 
 _SERVER = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
-from sample_report import Report
+from publish.sample_report import Report
 from reportgen.publish.serve import serve
 report = Report(Path(sys.argv[1]))
 say = lambda line: print(line, flush=True)
@@ -34,8 +34,8 @@ class Served:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/"
-        here = Path(__file__)
-        paths = [str(here.parent), str(here.parents[2])]
+        tests = Path(__file__).parents[1]
+        paths = [str(tests), str(tests.parent)]
         self.process = subprocess.Popen(
             [sys.executable, "-c", _SERVER, str(report.root), str(port), *paths],
             stdout=subprocess.PIPE,

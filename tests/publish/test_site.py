@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from sample_report import Report
+from publish.sample_report import Report
 
 from reportgen.errors import ReportgenError
 from reportgen.publish import site
