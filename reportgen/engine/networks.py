@@ -31,7 +31,9 @@ def build_model(
     for index, layer in enumerate(network):
         kernel = shared if shared_initializer else draw(layer.kernel, layer_seed(seed, index))
         if layer.residual:
-            stack.append(ResidualBlock(layer, kernel, draw(layer.kernel, layer_seed(seed, index, 1))))
+            stack.append(
+                ResidualBlock(layer, kernel, draw(layer.kernel, layer_seed(seed, index, 1)))
+            )
             continue
         stack.append(
             layers.Dense(

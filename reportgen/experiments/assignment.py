@@ -176,8 +176,9 @@ def _recovers(results: Results) -> Outcome:
 
 
 def _below_he(results: Results) -> Outcome:
-    he, normal = (decide.by_seed(select(results, key)) for key in ("he_normal", "random_normal"))
-    return decide.directional(he, normal)
+    pair = ("he_normal", "random_normal")
+    he, normal = (decide.by_seed(select(results, key)) for key in pair)
+    return decide.directional(he, normal, p_value=exhibits.holm(split(results)).get(pair))
 
 
 def _he_against_glorot(results: Results) -> Outcome:
@@ -218,12 +219,12 @@ CLAIMS = (
     ),
     Claim(
         "zero-loss-is-prior",
-        "Its test loss of {effect:.4f} is what it costs to answer every image with the training "
+        "Zero's test loss of {effect:.4f} is what it costs to answer every image with the training "
         "images' class frequencies, {prior:.4f}.",
-        "Its test loss of {effect:.4f} is not what it costs to answer every image with the "
+        "Zero's test loss of {effect:.4f} is not what it costs to answer every image with the "
         "training images' class frequencies, {prior:.4f}.",
-        "Whether its test loss of {effect:.4f} is that of answering every image with the training "
-        "images' class frequencies, {prior:.4f}, these runs do not settle.",
+        "Whether zero's test loss of {effect:.4f} is that of answering every image with the "
+        "training images' class frequencies, {prior:.4f}, these runs do not settle.",
         _loss_is_prior,
         "assignment-results",
     ),
@@ -241,7 +242,7 @@ CLAIMS = (
     ),
     Claim(
         "normal-recovers",
-        "Nor does the normal(0, 1) start fail: it ends at {effect:.4f}, where always answering the "
+        "The normal(0, 1) start does not fail: it ends at {effect:.4f}, where always answering the "
         "most frequent class would score {chance:.4f}.",
         "The normal(0, 1) start fails: it ends at {effect:.4f}, where always answering the most "
         "frequent class would score {chance:.4f}.",
@@ -277,9 +278,9 @@ CLAIMS = (
     ),
     Claim(
         "he-vs-glorot-early",
-        "Nor does one of the two learn sooner: after the first epoch their validation accuracies "
+        "Neither of He and Glorot learns sooner: after the first epoch their accuracies "
         "differ by {effect:+.4f} (95 % interval {low:+.4f} to {high:+.4f}), inside ±{margin:g}.",
-        "After the first epoch they do differ: He's validation accuracy less Glorot's is "
+        "After the first epoch He and Glorot do differ: He's validation accuracy less Glorot's is "
         "{effect:+.4f} (95 % interval {low:+.4f} to {high:+.4f}), outside ±{margin:g}.",
         "After the first epoch He's validation accuracy less Glorot's is {effect:+.4f} over {n} "
         "pairs, which does not decide whether one of the two learns sooner.",

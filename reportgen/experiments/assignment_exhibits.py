@@ -188,7 +188,7 @@ def draw_speed(arms: Arms) -> Figure:
 
 def draw_confusion(arms: Arms, dataset: DatasetInfo) -> Figure:
     """Confusion matrices of the arms with the lowest and the highest mean accuracy."""
-    figure, both = plotting.new(2, height=3.7)
+    figure, both = plotting.new(2, height=4.2)
     data = []
     for axes, key in zip(both, arms.extremes, strict=True):
         matrix = confusion(arms.rows[key])
@@ -254,8 +254,7 @@ def table_results(arms: Arms) -> Table:
 
 def table_differences(arms: Arms) -> Table:
     """Paired differences with Holm's correction over the assignment's six comparisons."""
-    family = {k: pair.p_value for k, pair in arms.pairs.items() if set(k) <= set(ORIGINAL)}
-    adjusted = dict(zip(family, statistics.holm(list(family.values())), strict=True))
+    adjusted = holm(arms)
     rows = [
         [
             f"{arms.names[b]} − {arms.names[a]}", f"{pair.mean:+.4f}",
@@ -275,20 +274,26 @@ def table_differences(arms: Arms) -> Table:
     )
 
 
+def holm(arms: Arms) -> dict[tuple[str, str], float]:
+    """p of the assignment's own comparisons, by Holm's correction over them and no wider."""
+    family = {k: pair.p_value for k, pair in arms.pairs.items() if set(k) <= set(ORIGINAL)}
+    return dict(zip(family, statistics.holm(list(family.values())), strict=True))
+
+
 def table_reached(arms: Arms, reached: dict[str, Any]) -> Table:
     """Median steps until validation accuracy first stood at each threshold."""
 
     def cell(entry: dict[str, Any]) -> str:
         if not entry["runs"]:
             return "never"
-        return f"{entry['median']:,.0f} ({entry['low']:,}–{entry['high']:,})"
+        return f"{entry['median']:,.0f} ({entry['low']:,.0f}–{entry['high']:,.0f})"
 
     steps, _ = validation_series(arms.rows[arms.extremes[1]])
     return Table(
         "assignment-reached",
         "Optimizer steps until validation accuracy first stood at each threshold: median and "
         "range over the seeds that reached it. It was looked at after "
-        f"{', '.join(f'{step:,}' for step in steps)} steps.",
+        f"{', '.join(f'{step:,.0f}' for step in steps)} steps.",
         ("Initializer", *(f"{threshold:.0%}" for threshold in THRESHOLDS)),
         "lrrr",
         [[name, *map(cell, reached[key].values())] for key, name in arms.names.items()],

@@ -34,11 +34,18 @@ def difference(a: pd.Series, b: pd.Series) -> Paired | None:
     return statistics.paired(both[:, 0], both[:, 1], rng=np.random.default_rng(0))
 
 
-def directional(a: pd.Series, b: pd.Series, **details: Any) -> Outcome:
-    """Whether a lies above b, paired by seed: interval and exact test must both exclude 0."""
+def directional(
+    a: pd.Series, b: pd.Series, *, p_value: float | None = None, **details: Any
+) -> Outcome:
+    """Whether a lies above b, paired by seed: interval and exact test must both exclude 0.
+
+    `p_value` replaces the test's own where it is corrected for a family.
+    """
     how = "paired by seed: 95 % bootstrap interval and exact sign-flip test both exclude 0"
     pair = difference(a, b)
-    verdict = statistics.directional_verdict(pair) if pair else "inconclusive"
+    verdict: Verdict = "inconclusive"
+    if pair:
+        verdict = statistics.directional_verdict(pair, p_value=p_value)
     return _paired(pair, verdict, how, details)
 
 
@@ -127,4 +134,4 @@ def interval(low: float | None, high: float | None, form: str = ".4f") -> str:
     """`low to high`, or a dash where there is no interval."""
     if low is None or high is None or not np.isfinite(low):
         return "–"
-    return f"{low:{form}} to {high:{form}}"
+    return f"{low:{form}} to {high:{form}}".replace("-", "−")

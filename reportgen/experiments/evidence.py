@@ -6,6 +6,7 @@ An experiment declares its runs and its claims, and turns the table of its resul
 
 import csv
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +94,8 @@ class Claim:
         numbers = {"effect": outcome.effect, "low": outcome.low, "high": outcome.high}
         template: str = getattr(self, outcome.verdict)
         shown = {**numbers, "n": outcome.n, **outcome.details}
-        return template.format(**{k: np.nan if v is None else v for k, v in shown.items()})
+        filled = template.format(**{k: np.nan if v is None else v for k, v in shown.items()})
+        return re.sub(r"(?<![\w-])-(?=\d)", "−", filled)  # a minus sign, as everywhere in the text
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,7 @@ def _decide(claim: Claim, results: Results) -> dict[str, Any]:
         "low": outcome.low,
         "high": outcome.high,
         "n": outcome.n,
+        "unit": "",
         "test": outcome.how,
         "evidence": claim.evidence,
     }

@@ -1,0 +1,212 @@
+"""One small report, made by the commands as a user gives them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from samples import write_small
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTGEN = str(Path(sys.executable).parent / "reportgen")
+OTHERS = "[experiments]\n"
+
+
+def reportgen(project: Path, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [REPORTGEN, *words, "--project", str(project)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def configure(project: Path, **options: object) -> None:
+    settings = {"dataset": "own.npz", "seeds": 2, "epochs": 2} | options
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    (project / "reportgen.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def keys(project: Path) -> list[str]:
+    return sorted((project / "results" / "assignment.jsonl").read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose report was built once."""
+    project = tmp_path_factory.mktemp("made")
+    shutil.copytree(ROOT / "docs", project / "docs")
+    shutil.copy(ROOT / "mkdocs.yml", project)
+    write_small(project / "own.npz", train=600, test=120)
+    configure(project)
+    told = reportgen(project, "build").stdout
+    assert "open" in told
+    assert "Zero" in told
+    return project
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(made, tmp_path / "project"))
+
+
+def test_a_report_is_a_site_with_every_page(made: Path) -> None:
+    site = made / "build" / "site"
+    for page in ("index", "part-1", "part-2", "part-3", "claims", "methods", "references"):
+        assert "own" in (site / f"{page}.html").read_text(encoding="utf-8")
+    text = (site / "part-3.html").read_text(encoding="utf-8")
+    assert "<math" in text
+    assert "undefined" not in text.lower()
+
+
+def test_a_report_whose_results_are_there_never_imports_tensorflow(made: Path) -> None:
+    before = (made / "build" / "site" / "index.html").read_bytes()
+    code = (
+        "import sys; from reportgen.cli import main\n"
+        f"main(['build', '--project', {str(made)!r}], standalone_mode=False)\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert "training" not in done.stdout
+    assert (made / "build" / "site" / "index.html").read_bytes() == before
+
+
+def test_an_edit_of_prose_trains_nothing(project: Path) -> None:
+    with (project / "docs" / "index.md").open("a", encoding="utf-8") as page:
+        page.write("\nA sentence of mine.\n")
+    assert "training" not in reportgen(project, "build").stdout
+    assert "A sentence of mine." in (project / "build/site/index.html").read_text(encoding="utf-8")
+
+
+def test_more_seeds_train_only_the_new_runs(project: Path) -> None:
+    before = set(keys(project))
+    configure(project, seeds=3)
+    assert "training 4 runs" in reportgen(project, "run").stdout
+    assert before < set(keys(project))
+
+
+def test_a_lost_line_is_trained_again_to_the_same_bytes(project: Path) -> None:
+    path = project / "results" / "assignment.jsonl"
+    before, lines = keys(project), path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:3] + lines[4:])[:-5])
+    told = reportgen(project, "run").stdout
+    assert "torn" in told
+    assert "training 2 runs" in told
+    assert keys(project) == before
+
+
+def test_without_its_images_a_report_is_made_of_its_results(project: Path) -> None:
+    (project / "own.npz").unlink()
+    shutil.rmtree(project / "build")
+    assert "training" not in reportgen(project, "build").stdout
+    configure(project, seeds=3)
+    assert "no such file" in reportgen(project, "run", expect=2).stderr
+
+
+def test_a_placeholder_that_does_not_exist_is_told_and_the_old_page_stays(project: Path) -> None:
+    page = project / "docs" / "part-3.md"
+    before = (project / "build" / "pages" / "part-3.md").read_bytes()
+    page.write_text(page.read_text() + "\n\n{{ values.assignment.margn }}\n")
+    told = reportgen(project, "render", expect=2).stderr
+    assert f"docs/part-3.md:{len(page.read_text().splitlines())}" in told
+    assert "margin" in told
+    assert (project / "build" / "pages" / "part-3.md").read_bytes() == before
+
+
+def test_a_second_build_is_refused_with_the_firsts_process(project: Path) -> None:
+    configure(project, epochs=2000)
+    with subprocess.Popen(
+        [REPORTGEN, "run", "--project", str(project)], stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        while "training" not in first.stdout.readline():
+            pass
+        told = reportgen(project, "run", expect=2).stderr
+        assert f"process {first.pid}" in told
+        first.send_signal(signal.SIGKILL)
+
+
+def test_ctrl_c_keeps_finished_runs_and_says_how_to_go_on(project: Path) -> None:
+    configure(project, seeds=40, epochs=12)
+    with subprocess.Popen(
+        [REPORTGEN, "run", "--project", str(project)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        path = project / "results" / "assignment.jsonl"
+        there = len(path.read_text().splitlines())
+        while len(path.read_text().splitlines()) < there + 3:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert time.monotonic() - began < 10
+    assert "finished and kept" in told
+    assert "run the same command again" in told
+    assert len(path.read_text().splitlines()) >= there + 3
+
+
+def test_workers_end_with_a_parent_that_is_killed(project: Path) -> None:
+    configure(project, epochs=2000)
+    with subprocess.Popen(
+        [REPORTGEN, "run", "--project", str(project)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        while "training" not in process.stdout.readline():
+            pass
+        listing = f"/proc/{process.pid}/task/{process.pid}/children"
+        children = [int(pid) for pid in Path(listing).read_text().split()]
+        assert children
+        process.kill()
+    deadline = time.monotonic() + 5
+    alive = children
+    while alive and time.monotonic() < deadline:
+        alive = [pid for pid in alive if _runs(pid)]
+        time.sleep(0.1)
+    assert alive == []
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_bad_configuration_is_told_with_all_its_problems(project: Path) -> None:
+    configure(project, seds=3, epochs=0, initializers=["HeNorml"])
+    told = reportgen(project, "build", expect=2).stderr
+    for part in ("seds", "did you mean 'seeds'", "epochs", "HeNormal"):
+        assert part in told
+    (project / "reportgen.toml").unlink()
+    assert "no reportgen.toml" in reportgen(project, "build", expect=2).stderr
+
+
+def test_help_is_quick_and_loads_no_framework() -> None:
+    heavy = "{'tensorflow', 'keras', 'pandas', 'matplotlib', 'mkdocs', 'sklearn'}"
+    code = (
+        "import sys; from reportgen.cli import main\n"
+        "main(['build', '--help'], standalone_mode=False)\n"
+        f"assert not {heavy} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_status_speaks_to_programs_and_quiet_says_nothing(made: Path) -> None:
+    state = json.loads(reportgen(made, "status", "--json").stdout)
+    assert {row["missing"] for row in state["experiments"]} == {0}
+    assert reportgen(made, "run", "--quiet").stdout == ""
+
+
+def test_the_projects_prose_keeps_its_own_rules() -> None:
+    from reportgen.publish import lint
+
+    assert [str(fault) for fault in lint.check(ROOT / "docs")] == []
