@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from reportgen.errors import InputError
 
@@ -160,6 +160,17 @@ class Config(_Section):
     """The main comparison's initializers by their Keras names: the assignment's four and any
     others, with their parameters."""
 
+    @field_validator("initializers")
+    @classmethod
+    def _hold_the_assignments(cls, chosen: tuple[Initializer, ...]) -> tuple[Initializer, ...]:
+        labels = [initializer.label for initializer in chosen]
+        missing = [i.label for i in ASSIGNMENT_INITIALIZERS if i not in chosen]
+        if missing:
+            raise ValueError(f"the answer is about {', '.join(missing)} too: add it to the list")
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        return chosen
+
     def pick(self, *, full: int, quick: int) -> int:
         """The profile's one of two sizes, as of steps."""
         return full if self.profile == "full" else quick
@@ -202,19 +213,7 @@ def parse(content: dict[str, Any], *, origin: str) -> Config:
         config = Config.model_validate(content)
     except ValidationError as error:
         problems = [_explain(fault) for fault in error.errors()]
-    if config is not None:
-        labels = [initializer.label for initializer in config.initializers]
-        missing = [i.label for i in ASSIGNMENT_INITIALIZERS if i not in config.initializers]
-        if missing:
-            problems.append(
-                f"initializers: the answer is about {', '.join(missing)} too: add it to the list"
-            )
-        problems += [
-            f"initializers: {label} stands there twice"
-            for label in sorted(set(labels))
-            if labels.count(label) > 1
-        ]
-    if config is None or problems:
+    if config is None:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise InputError(
             f"{origin} has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{lines}",

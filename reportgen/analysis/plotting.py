@@ -81,6 +81,14 @@ def new(
     return figure, figure.subplots(rows, columns, **options)
 
 
+def wide(figure: Figure, row: Any) -> Axes:
+    """One axes in place of a whole row of the figure's axes."""
+    place = row[0].get_gridspec()[row[0].get_subplotspec().rowspan.start, :]
+    for axes in row:
+        axes.remove()
+    return figure.add_subplot(place)
+
+
 def style(index: int) -> dict[str, Any]:
     """Colour, marker and dashes of the series with this number; the first seven are distinct."""
     return {

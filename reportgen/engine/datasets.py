@@ -4,8 +4,10 @@ A dataset is known by its content: the SHA-256 of each of its four arrays in the
 LeCun, Cortes and Burges, whatever file it came in. Altered data are never trained on.
 """
 
+import contextlib
 import gzip
 import hashlib
+import http.client
 import os
 import struct
 import urllib.request
@@ -222,8 +224,9 @@ def _keras_file(name: str, *, folder: str = "") -> Path | None:
         cached.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         partial.replace(cached)  # whole or not at all: a cut download is never found later
-    except OSError:
-        partial.unlink(missing_ok=True)
+    except (OSError, http.client.HTTPException):  # the latter where an answer is cut
+        with contextlib.suppress(OSError):
+            partial.unlink()
         return None
     return cached
 
@@ -251,6 +254,7 @@ def read_npz(path: Path) -> Arrays:
         EOFError,
         TypeError,
         AttributeError,
+        RuntimeError,  # an altered flag reads as encryption or another compression
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

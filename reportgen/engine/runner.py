@@ -78,7 +78,8 @@ class Workers:
 
     def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
-        path = Path(self._folder.name) / "images.npz"
+        # Workers keep the last images by their path: others need another.
+        path = Path(self._folder.name) / f"images-{time.monotonic_ns()}.npz"
         np.savez(path, **{f.name: getattr(images, f.name) for f in fields(Images) if f.init})
         waiting = list(specs)
         strikes = Counter[RunSpec]()

@@ -147,7 +147,7 @@ class Store:
     def dataset(self, name: str) -> DatasetInfo | None:
         """What is recorded of the dataset that this name stood for in the last run."""
         note = self.read_notes("datasets").get(name)
-        if note is None:
+        if not isinstance(note, dict):
             return None
         try:
             fields: dict[str, Any] = {

@@ -20,6 +20,24 @@ def by_seed(rows: pd.DataFrame, column: str = "test_accuracy") -> pd.Series:
     return rows.set_index("seed")[column].astype(float)
 
 
+def probed(rows: pd.DataFrame, probe: str, field: str, step: int | None = None) -> list[Any]:
+    """What a probe measured in each run at a step, or at its last; None where a run has nothing."""
+    found = []
+    for probes in rows["probes"]:
+        taken = [entry for entry in probes.get(probe, ()) if step in (None, entry["step"])]
+        found.append(taken[-1].get(field) if taken else None)
+    return found
+
+
+def reproduced(
+    what: str, expected: float | str, measured: float | None, low: float, high: float
+) -> dict[str, Any]:
+    """A row of expected beside measured; from `low` to `high` the expected number counts as met."""
+    holds = measured is not None and low <= measured <= high
+    row = {"what": what, "expected": expected, "measured": measured}
+    return {**row, "low": low, "high": high, "holds": holds}
+
+
 def mean(values: Iterable[float]) -> Mean | None:
     """Mean and 95 % interval of what is finite, or None where nothing is."""
     finite = [float(value) for value in values if value is not None and np.isfinite(value)]

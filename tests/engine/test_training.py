@@ -52,7 +52,7 @@ class Oracle:
             else keras.optimizers.SGD(named.learning_rate, momentum=named.momentum),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
-            jit_compile=False,
+            run_eagerly=True,  # neither XLA nor the graph optimizer, whose rounding is another
         )
         scaled = images.x_train.astype(np.float64) / 255
         mean, deviation = (scaled.mean(), scaled.std()) if spec.standardized else (0, 1)

@@ -1,0 +1,120 @@
+"""Workers that die at awkward times, and workers that are used again."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import load_small, write_small
+
+from reportgen.config import Initializer
+from reportgen.engine.datasets import Images
+from reportgen.engine.runner import Finished, GivenUp, Workers
+from reportgen.engine.runs import Layer, RunSpec, canonical
+
+HE = Initializer("HeNormal")
+LAYERS = (Layer(8, "relu", HE), Layer(10, "softmax", HE))
+
+
+def spec(seed: int) -> RunSpec:
+    return RunSpec("small", LAYERS, seed, steps=14)
+
+
+@dataclass(frozen=True)
+class Deadly(RunSpec):
+    """A run that ends its process: what a worker does to unpickle it is to leave."""
+
+    def __reduce__(self) -> Any:
+        return (os._exit, (3,))
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Images]:
+    """Two sets of other images."""
+    folder = tmp_path_factory.mktemp("deaths")
+    sets = []
+    for seed in (0, 1):
+        write_small(folder / f"{seed}.npz", train=500, test=100, seed=seed)
+        sets.append(load_small(folder / f"{seed}.npz")[1])
+    return sets
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    with Workers(1, log=tmp_path_factory.mktemp("log") / "workers.log") as workers:
+        yield workers
+
+
+def text(outcome: Finished | GivenUp) -> str:
+    assert isinstance(outcome, Finished), outcome
+    return canonical(outcome.result.record)
+
+
+def test_workers_that_are_used_again_see_the_images_they_are_given(
+    one: Workers, images: list[Images]
+) -> None:
+    records = [text(next(iter(one.run([spec(0)], images[at])))) for at in (0, 1, 0)]
+    assert records[0] != records[1]
+    assert records[0] == records[2]
+
+
+def kill_workers() -> None:
+    """SIGKILL for every child, and wait until their pools could have heard of it."""
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()
+    time.sleep(0.3)
+
+
+def test_a_worker_that_dies_between_two_runs_loses_neither(
+    one: Workers, images: list[Images]
+) -> None:
+    outcomes = one.run([spec(1), spec(2)], images[0])
+    first = next(outcomes)
+    kill_workers()  # idle: the caller is still writing the first result
+    assert [outcome.spec.seed for outcome in (first, *outcomes)] == [1, 2]
+    assert isinstance(first, Finished)
+
+
+def test_a_worker_that_dies_before_its_first_run_is_replaced(
+    images: list[Images], tmp_path: Path
+) -> None:
+    with Workers(1, log=tmp_path / "workers.log") as workers:
+        workers.start()
+        kill_workers()
+        (outcome,) = workers.run([spec(3)], images[0])
+    assert isinstance(outcome, Finished)
+
+
+def test_a_run_that_always_kills_its_process_harms_no_other(images: list[Images]) -> None:
+    deadly = Deadly("small", LAYERS, 0, steps=14)
+    good = [spec(1), spec(2), spec(3)]
+    log = Path(os.devnull)
+    with Workers(2, log=log) as workers:
+        outcomes = list(workers.run([good[0], deadly, *good[1:]], images[0]))
+    (given_up,) = [outcome for outcome in outcomes if isinstance(outcome, GivenUp)]
+    assert given_up.spec is deadly
+    assert "died 3 times" in given_up.reason
+    assert sorted(o.spec.seed for o in outcomes if isinstance(o, Finished)) == [1, 2, 3]
+
+
+def test_an_error_in_the_caller_ends_the_workers_at_once(tmp_path: Path) -> None:
+    before = set(multiprocessing.active_children())
+    mine = []
+
+    def fail() -> None:
+        with Workers(1, log=tmp_path / "workers.log") as workers:
+            workers._submit(0, time.sleep, 600)
+            mine.extend(set(multiprocessing.active_children()) - before)
+            raise OSError("full")
+
+    began = time.monotonic()
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert len(mine) == 1
+    assert not mine[0].is_alive()
+    assert time.monotonic() - began < 10

@@ -1,0 +1,130 @@
+"""What a store does on a disk that is full, and with files that others have touched."""
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import load_small, write_small
+
+from reportgen.engine.store import Store
+from reportgen.errors import InputError
+
+UNWRITABLE = pytest.raises(InputError, match="cannot be written")
+
+
+def record(key: str) -> dict[str, Any]:
+    return {"key": key, "value": [1.5, None], "text": "µ"}
+
+
+def fill(folder: Path, *keys: str) -> Path:
+    with Store(folder) as store:
+        for key in keys:
+            store.append("trial", record(key), {})
+    return folder / "trial.jsonl"
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond `size` bytes: a write stops in the middle."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_line_that_the_disk_cut_is_not_acknowledged_and_swallows_none(tmp_path: Path) -> None:
+    path = fill(tmp_path, "a")
+    whole = path.read_bytes()
+    with Store(tmp_path) as store, room_for(len(whole) + 40), UNWRITABLE:
+        store.append("trial", record("b"), {})
+    assert path.read_bytes().startswith(whole)
+    assert len(path.read_bytes()) == len(whole) + 40  # torn, as after a crash
+    with Store(tmp_path) as store:
+        assert set(store.records()) == {"a"}
+        assert store.damage == ["trial.jsonl line 2 is torn (the writer was cut off): dropped"]
+        store.append("trial", record("c"), {})
+    again = Store(tmp_path)
+    assert again.records() == {"a": record("a"), "c": record("c")}
+    assert again.damage == []
+
+
+def test_matrices_that_the_disk_has_no_room_for_leave_no_line(tmp_path: Path) -> None:
+    path = fill(tmp_path, "a")
+    before = path.read_bytes()
+    noise = np.random.default_rng(0).normal(size=5000)
+    with Store(tmp_path) as store, room_for(2000), UNWRITABLE:
+        store.append("trial", record("b"), {"m": noise})
+    assert path.read_bytes() == before
+    assert set(Store(tmp_path).records()) == {"a"}
+
+
+def test_a_full_disk_is_told_when_the_lock_is_written(tmp_path: Path) -> None:
+    with room_for(0), UNWRITABLE:
+        Store(tmp_path / "results").__enter__()
+    assert fill(tmp_path / "results", "a").exists()  # and the lock is free again
+
+
+def test_a_full_disk_keeps_the_notes_of_before(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.write_notes("environment", {"cores": 2})
+        with room_for(5), UNWRITABLE:
+            store.write_notes("environment", {"cores": 4})
+        assert store.read_notes("environment") == {"cores": 2}
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80])
+def test_no_altered_byte_of_the_last_lines_is_taken_for_a_result(tmp_path: Path, flip: int) -> None:
+    path = fill(tmp_path, "a", "b", "c")
+    whole = path.read_bytes()
+    originals = {key: record(key) for key in "abc"}
+    for position in range(whole.index(b"\n") + 1, len(whole)):
+        altered = bytearray(whole)
+        altered[position] ^= flip
+        path.write_bytes(altered)
+        store = Store(tmp_path)
+        kept = store.records()
+        assert "a" in kept
+        assert len(kept) < 3, position
+        assert kept == {key: originals[key] for key in kept}
+        assert store.damage
+
+
+def test_a_reader_tells_damage_and_leaves_the_file(tmp_path: Path) -> None:
+    path = fill(tmp_path, "a", "b")
+    torn = path.read_bytes()[:-4]
+    path.write_bytes(torn)
+    store = Store(tmp_path)
+    assert set(store.records()) == {"a"}
+    assert len(store.damage) == 1
+    assert path.read_bytes() == torn
+
+
+def test_a_record_moved_under_another_checksum_is_dropped(tmp_path: Path) -> None:
+    path = fill(tmp_path, "a", "b")
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first[:80] + second[80:] + second)
+    store = Store(tmp_path)
+    assert set(store.records()) == {"b"}
+    assert store.damage == ["trial.jsonl line 1 is altered: dropped"]
+
+
+def test_what_is_recorded_of_a_dataset_is_there_again(tmp_path: Path) -> None:
+    write_small(tmp_path / "own.npz", train=100, test=20)
+    info, _ = load_small(tmp_path / "own.npz")
+    with Store(tmp_path / "results") as store:
+        store.remember_dataset(info)
+    assert Store(tmp_path / "results").dataset("own.npz") == info
+    assert Store(tmp_path / "results").dataset("mnist") is None
+
+
+@pytest.mark.parametrize("note", [3, {}, {"name": "own.npz"}, [], None, "text"])
+def test_a_note_of_a_dataset_that_makes_no_sense_is_none(tmp_path: Path, note: Any) -> None:
+    (tmp_path / "datasets.json").write_text(json.dumps({"own.npz": note}))
+    assert Store(tmp_path).dataset("own.npz") is None
