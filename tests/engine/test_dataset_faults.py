@@ -22,7 +22,8 @@ from reportgen.errors import InputError
 
 def idx(array: Any) -> bytes:
     """An array in LeCun's format."""
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return header + bytes(array.tobytes())
 
 
 class Address:

@@ -104,7 +104,7 @@ def test_a_run_that_always_kills_its_process_harms_no_other(images: list[Images]
 
 def test_an_error_in_the_caller_ends_the_workers_at_once(tmp_path: Path) -> None:
     before = set(multiprocessing.active_children())
-    mine = []
+    mine: list[Any] = []
 
     def fail() -> None:
         with Workers(1, log=tmp_path / "workers.log") as workers:
