@@ -31,9 +31,8 @@ def build_model(
     for index, layer in enumerate(network):
         kernel = shared if shared_initializer else draw(layer.kernel, layer_seed(seed, index))
         if layer.residual:
-            stack.append(
-                ResidualBlock(layer, kernel, draw(layer.kernel, layer_seed(seed, index, 1)))
-            )
+            outer = draw(layer.kernel, layer_seed(seed, index, 1))
+            stack.append(ResidualBlock(layer, kernel, outer, name=f"residual_{index + 1}"))
             continue
         stack.append(
             layers.Dense(
@@ -45,8 +44,8 @@ def build_model(
             )
         )
         if layer.normalization:
-            stack.append(normalize(layer.normalization))
-            stack.append(layers.Activation(layer.activation))
+            stack.append(normalize(layer.normalization, name=f"normalization_{index + 1}"))
+            stack.append(layers.Activation(layer.activation, name=f"activation_{index + 1}"))
     # Built at one stroke: adding layers singly would rebuild the whole model for each.
     return keras.Sequential(stack, name="network")
 
@@ -63,9 +62,11 @@ def layer_seed(seed: int, layer: int, stream: int = 0) -> int:
     return int(np.random.SeedSequence([seed, layer, stream]).generate_state(1)[0] >> 1)
 
 
-def normalize(name: str) -> keras.layers.Layer:
+def normalize(kind: str, name: str | None = None) -> keras.layers.Layer:
     """Keras's batch or layer normalization at its defaults."""
-    return layers.BatchNormalization() if name == "batch" else layers.LayerNormalization()
+    if kind == "batch":
+        return layers.BatchNormalization(name=name)
+    return layers.LayerNormalization(name=name)
 
 
 class ResidualBlock(layers.Layer):  # type: ignore[misc]  # keras ships no types
@@ -76,8 +77,10 @@ class ResidualBlock(layers.Layer):  # type: ignore[misc]  # keras ships no types
         layer: Layer,
         inner: keras.initializers.Initializer,
         outer: keras.initializers.Initializer,
+        *,
+        name: str,
     ) -> None:
-        super().__init__()
+        super().__init__(name=name)
         self.norm = normalize(layer.normalization) if layer.normalization else None
         self.inner = layers.Dense(layer.units, layer.activation, kernel_initializer=inner)
         self.outer = layers.Dense(layer.units, kernel_initializer=outer)

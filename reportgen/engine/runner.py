@@ -117,8 +117,12 @@ class Workers:
                 initializer=_start_worker,
                 initargs=(str(self._log),),
             )
-        with _ignoring_ctrl_c():
-            return self._pools[worker].submit(*call)
+        try:
+            with _ignoring_ctrl_c():
+                return self._pools[worker].submit(*call)
+        except BrokenProcessPool:  # its process died while it had nothing to do
+            self._stop(worker)
+            return self._submit(worker, *call)
 
     def _stop(self, worker: int) -> None:
         self._pools.pop(worker).shutdown(wait=True, cancel_futures=True)

@@ -54,9 +54,12 @@ class Store:
                 f"{self.folder} is in use by another build (process {owner})",
                 hint="wait for it to end, or end that process",
             ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        try:
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
+        except OSError as error:
+            lock.close()
+            raise _unwritable(self.folder, error) from error
         self._lock = lock
         return self
 
