@@ -10,6 +10,8 @@ import re
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -89,6 +91,17 @@ def wide(figure: Figure, row: Any) -> Axes:
     return figure.add_subplot(place)
 
 
+def apart(values: Any, gap: float) -> Any:
+    """Places for labels near their values, in the values' order, at least `gap` from each other."""
+    order = np.argsort(values, kind="stable")
+    steps = gap * np.arange(len(order))
+    level = np.asarray(values, dtype=float)[order] - steps
+    pushed = np.maximum.accumulate(level) + np.minimum.accumulate(level[::-1])[::-1]
+    places = np.empty(len(order))
+    places[order] = pushed / 2 + steps
+    return places
+
+
 def style(index: int) -> dict[str, Any]:
     """Colour, marker and dashes of the series with this number; the first seven are distinct."""
     return {
@@ -96,6 +109,24 @@ def style(index: int) -> dict[str, Any]:
         "marker": MARKERS[index % len(MARKERS)],
         "linestyle": DASHES[index % len(DASHES)],
     }
+
+
+def points(
+    axes: Axes, x: Any, runs: Any, index: int, *, label: str, theory: Any = None
+) -> pd.DataFrame:
+    """Runs, shape (runs, len(x)), as median and range over x, with theory's line below them.
+
+    Returns:
+        What is drawn, for the figure's CSV.
+    """
+    color, marker = style(index)["color"], style(index)["marker"]
+    median, low, high = np.quantile(np.asarray(runs, dtype=float), (0.5, 0, 1), axis=0)
+    if theory is not None:
+        axes.plot(x, theory, color=color, linewidth=1.3, zorder=1)
+    axes.vlines(x, low, high, color=color, linewidth=1.2, alpha=0.6)
+    axes.plot(x, median, linestyle="none", color=color, marker=marker, markersize=3.6, label=label)
+    drawn = {"series": label, "x": x, "median": median, "low": low, "high": high}
+    return pd.DataFrame(drawn if theory is None else {**drawn, "theory": theory})
 
 
 def heat(axes: Axes, values: Any, *, low: float, high: float) -> Any:

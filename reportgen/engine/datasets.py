@@ -238,7 +238,7 @@ def read_npz(path: Path) -> Arrays:
         InputError: the file is missing, damaged, or does not hold such arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [name for name in NAMES if name not in archive]
             if missing:
                 raise InputError(

@@ -189,9 +189,11 @@ def draw_speed(arms: Arms) -> Figure:
 def draw_confusion(arms: Arms, dataset: DatasetInfo) -> Figure:
     """Confusion matrices of the arms with the lowest and the highest mean accuracy."""
     figure, both = plotting.new(2, height=4.2)
-    data = []
+    classes = len(dataset.test_counts)
+    data, used = [], []
     for axes, key in zip(both, arms.extremes, strict=True):
-        matrix = confusion(arms.rows[key])
+        matrix = confusion(arms.rows[key], classes)
+        used.append(int((matrix.sum(axis=0) > 0).sum()))
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         plotting.heat(axes, share, low=0, high=1)
         for (row, column), value in np.ndenumerate(matrix):
@@ -206,8 +208,6 @@ def draw_confusion(arms: Arms, dataset: DatasetInfo) -> Figure:
         axes.set_title(f"{arms.names[key]}, seed {first_finished(arms.rows[key])['seed']}")
         axes.tick_params(labelsize=7.5)
     low, high = arms.extremes
-    used = [int((confusion(arms.rows[key]).sum(axis=0) > 0).sum()) for key in arms.extremes]
-    classes = len(dataset.test_counts)
     return Figure(
         id="assignment-confusion",
         drawing=figure,
@@ -305,7 +305,10 @@ def table_classes(arms: Arms, dataset: DatasetInfo) -> Table:
     labels = range(len(dataset.test_counts))
     columns: list[Any] = []
     for key in arms.extremes:
-        matrix = confusion(arms.rows[key])
+        matrix = confusion(arms.rows[key], len(labels))
+        if not matrix.any():  # every run diverged
+            columns += [np.full(len(labels), np.nan)] * 2
+            continue
         true, predicted = (np.repeat(of, matrix.ravel()) for of in np.indices(matrix.shape))
         columns += precision_recall_fscore_support(
             true, predicted, labels=labels, zero_division=np.nan
@@ -360,9 +363,9 @@ def first_finished(rows: pd.DataFrame) -> pd.Series:
     return (finished if len(finished) else rows).iloc[0]
 
 
-def confusion(rows: pd.DataFrame) -> np.ndarray:
-    """Confusion matrix (true, predicted) of the arm's first finished run."""
-    return np.array(first_finished(rows)["confusion"] or [[0]], dtype=int)
+def confusion(rows: pd.DataFrame, classes: int) -> np.ndarray:
+    """Confusion matrix (true, predicted) of the arm's first finished run; all 0 without one."""
+    return np.array(first_finished(rows)["confusion"] or np.zeros((classes, classes)), dtype=int)
 
 
 def _line(axes: Any, x: Any, runs: Any, index: int, name: str, **more: str) -> list[dict[str, Any]]:

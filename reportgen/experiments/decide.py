@@ -20,6 +20,11 @@ def by_seed(rows: pd.DataFrame, column: str = "test_accuracy") -> pd.Series:
     return rows.set_index("seed")[column].astype(float)
 
 
+def scored(rows: pd.DataFrame) -> pd.Series:
+    """Test accuracy by seed, where a diverged run counts as 0."""
+    return by_seed(rows).fillna(0.0)
+
+
 def probed(rows: pd.DataFrame, probe: str, field: str, step: int | None = None) -> list[Any]:
     """What a probe measured in each run at a step, or at its last; None where a run has nothing."""
     found = []
@@ -29,19 +34,21 @@ def probed(rows: pd.DataFrame, probe: str, field: str, step: int | None = None) 
     return found
 
 
-def reproduced(
-    what: str, expected: float | str, measured: float | None, low: float, high: float
-) -> dict[str, Any]:
-    """A row of expected beside measured; from `low` to `high` the expected number counts as met."""
-    holds = measured is not None and low <= measured <= high
-    row = {"what": what, "expected": expected, "measured": measured}
-    return {**row, "low": low, "high": high, "holds": holds}
+def by_layer(rows: pd.DataFrame, probe: str, name: str, *, at: int = 0) -> np.ndarray:
+    """A probe's list of each run, shape (runs, layers); `at` counts the steps probed."""
+    return np.array([probes[probe][at][name] for probes in rows["probes"]], dtype=float)
 
 
 def mean(values: Iterable[float]) -> Mean | None:
     """Mean and 95 % interval of what is finite, or None where nothing is."""
     finite = [float(value) for value in values if value is not None and np.isfinite(value)]
     return statistics.mean_interval(finite) if finite else None
+
+
+def average(values: Iterable[float]) -> float | None:
+    """Mean of what is finite, or None where nothing is."""
+    found = mean(values)
+    return found.mean if found else None
 
 
 def difference(a: pd.Series, b: pd.Series) -> Paired | None:
@@ -134,6 +141,15 @@ def _paired(pair: Paired | None, verdict: Verdict, how: str, details: Mapping[st
         high=pair.high if bounded else None,
         details=details,
     )
+
+
+def expected(
+    what: str, number: float | str, measured: float | None, low: float, high: float
+) -> dict[str, Any]:
+    """A number foretold beside the one measured, and whether this lies from low to high."""
+    holds = measured is not None and bool(low <= measured <= high)
+    found = {"what": what, "expected": number, "measured": measured}
+    return {**found, "low": low, "high": high, "holds": holds}
 
 
 def text(value: float | None, digits: int = 4) -> str:
