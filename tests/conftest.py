@@ -8,19 +8,11 @@ from samples import load_small, write_small
 
 from reportgen.engine import datasets
 from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine.runner import WORKER_ENVIRONMENT
 
 # As in the engine's workers, and before anything imports TensorFlow: a run in the tests' own
 # process then leaves the same bytes as one in a worker.
-os.environ |= {
-    "CUDA_VISIBLE_DEVICES": "-1",
-    "KERAS_BACKEND": "tensorflow",
-    "MPLBACKEND": "agg",
-    "OMP_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-}
+os.environ |= WORKER_ENVIRONMENT | {"MPLBACKEND": "agg"}
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,7 @@ def kernels(trainer: "Trainer") -> Measurement:
         "largest": [float(np.abs(kernel).max()) for kernel in found],
     }
     lengths = np.linalg.norm(first, axis=0)
-    more: dict[str, float | None] = {"spread": float(np.abs(first - first[:, :1]).max())}
+    more: dict[str, float | None] = {"spread": float(np.ptp(first, axis=1).max())}
     if not lengths.all():
         return {**columns, **more, "cosine": None, "rank_ratio": None}, {}
     cosines = (first / lengths).T @ (first / lengths)
@@ -226,7 +226,9 @@ def walk(
             entry = {"kernel": layer.kernel.value, "bias": layer.bias.value}
             activation = layer.activation
         elif isinstance(layer, ResidualBlock):
-            z, activation = layer(h, training=True), keras.activations.linear
+            # Written out: calling the block in training would move its batch statistics.
+            branch = h if layer.norm is None else _normalize(layer.norm, h)
+            z, activation = h + layer.outer(layer.inner(branch)), keras.activations.linear
             entry = {"kernel": layer.inner.kernel.value, "bias": layer.inner.bias.value}
         elif isinstance(layer, keras.layers.Activation):
             z, entry, activation = h, found.pop(), layer.activation

@@ -28,6 +28,17 @@ from reportgen.engine.runs import Result, RunSpec
 
 # A run that broke its process this often is given up.
 STRIKES = 3
+# XLA on CPU varied from run to run with more than one thread, and never with one.
+WORKER_ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+}
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,7 @@ class Workers:
     def _submit(self, worker: int, *call):  # type: ignore[no-untyped-def]
         if worker not in self._pools:
             self._log.parent.mkdir(parents=True, exist_ok=True)
+            os.environ |= WORKER_ENVIRONMENT  # before the worker loads NumPy, which reads it once
             self._pools[worker] = ProcessPoolExecutor(
                 1,
                 mp_context=multiprocessing.get_context("spawn"),
@@ -158,16 +170,6 @@ def _start_worker(log: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    # XLA on CPU varied from run to run with more than one thread, and never with one.
-    os.environ |= {
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "OMP_NUM_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_NUM_INTEROP_THREADS": "1",
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-        "KERAS_BACKEND": "tensorflow",
-    }
 
 
 def _end_with_parent(sentinel: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from reportgen.config import Initializer
 
 # Raised by hand when a change of the engine changes results; older runs are then trained again.
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "selu", "gelu", "softmax")
 
@@ -49,6 +49,10 @@ class Optimizer:
     learning_rate: float = 0.001
     momentum: float = 0.0
     epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "momentum", "epsilon"):  # 1 is 1.0, also in the key
+            object.__setattr__(self, name, float(getattr(self, name)))
 
 
 @dataclass(frozen=True)
