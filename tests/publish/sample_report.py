@@ -190,6 +190,7 @@ Length, **not** angle; a list inside:
         '{{ source("publish/numbers.py", "percent") }}\n\n'
         '{{ claim("zero-learns", assumes="supported") }}\n'
     ),
+    "errors.md": "# Errors in the wild\n\nNone here.\n",
     "claims.md": "---\nhide: [toc]\n---\n# Claims\n\n{{ claims_table() }}\n",
     "methods.md": "# M\n\n{{ dataset.train | fixed }} images, {{ config.epochs | words }} times.\n",
     "references.md": "# References\n\n{{ bibliography() }}\n",
