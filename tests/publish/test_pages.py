@@ -5,7 +5,7 @@ import pytest
 from publish.sample_report import CONTEXT, FORWARD, Report
 
 from reportgen.errors import InputError
-from reportgen.publish.pages import render
+from reportgen.publish.pages import read_nav, render
 
 
 def faults(report: Report, page: str, text: str) -> str:
@@ -189,7 +189,7 @@ def test_nothing_is_written_when_a_page_fails(report: Report) -> None:
 
 
 def test_only_pages_that_changed_are_written_and_stale_ones_removed(report: Report) -> None:
-    assert len(report.render().changed) == 8
+    assert set(report.render().changed) == set(read_nav(report.docs))
     (report.pages / "old.md").write_text("old")
     for path in report.pages.glob("*.md"):
         os.utime(path, (1, 1))
