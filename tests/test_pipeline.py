@@ -1,5 +1,6 @@
 """One small report, made by the commands as a user gives them."""
 
+import html
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from samples import write_small
 
+from reportgen.engine.store import Store
 from reportgen.experiments.registry import experiments
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,6 +153,30 @@ def measured(page: Path) -> set[str]:
     text = re.sub(r"(?s)<[^>]*>", " ", text)
     numbers = set(re.findall(r"\d+\.\d{3,}", text))
     return numbers - {"0.002", "0.005", "0.058", "0.471", "0.0000"}
+
+
+def test_where_he_loses_the_answer_says_so_and_nothing_else(project: Path) -> None:
+    configure(project, seeds=8)
+    reportgen(project, "run")
+    records = Store(project / "results").records().values()
+    arms = {(r["spec"]["layers"][0]["kernel"]["name"], r["spec"]["seed"]): r for r in records}
+    (project / "results" / "assignment.jsonl").unlink()
+    with Store(project / "results") as store:
+        for (name, seed), record in arms.items():
+            if name == "HeNormal":
+                record["test_accuracy"] = arms["GlorotNormal", seed]["test_accuracy"] - 0.05
+            store.append("assignment", record, {})
+    reportgen(project, "build")
+    pages = {
+        path.name: html.unescape(path.read_text()).replace("’", "'")
+        for path in (project / "build" / "pages").glob("*.md")
+    }
+    for page in ("index.md", "part-3.md", "claims.md"):
+        assert "He's accuracy less Glorot's is −0.0500" in pages[page], page
+    for page, text in pages.items():
+        assert "no difference shows" not in text, page
+    told = reportgen(project, "claims", expect=1).stderr
+    assert "the prose takes he-vs-glorot to be supported; it is contradicted" in told
 
 
 def test_a_second_build_is_refused_with_the_firsts_process(project: Path) -> None:
