@@ -243,7 +243,7 @@ CLAIMS = (
     ),
     Claim(
         "zero-not-regression",
-        "Nor do zeros reduce the net to a logistic regression: that, itself started from zeros, "
+        "Zeros do not reduce the net to a logistic regression: that, itself started from zeros, "
         "reaches {regression:.4f}, and the zero net {zero:.4f}.",
         "Zeros might as well have left a logistic regression: that, itself started from zeros, "
         "reaches {regression:.4f}, and the zero net {zero:.4f}.",
