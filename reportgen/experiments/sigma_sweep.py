@@ -188,8 +188,8 @@ EXPERIMENT = Experiment(
         ),
         Claim(
             "normal-or-uniform",
-            "The shape of the draw does not matter here: Glorot's normal and uniform versions, equal in "
-            "variance, differ by {effect:+.4f} in accuracy (95 % interval {low:+.4f} to "
+            "The shape of the draw does not matter here: Glorot's normal and uniform versions, "
+            "equal in variance, differ by {effect:+.4f} in accuracy (95 % interval {low:+.4f} to "
             "{high:+.4f}, {n} pairs), inside ±{margin:g}.",
             "The shape of the draw does matter here: Glorot's normal version less its uniform one, "
             "equal in variance, is {effect:+.4f} in accuracy (95 % interval {low:+.4f} to "
