@@ -37,10 +37,9 @@ def network(
     classes = len(dataset.test_counts)
     per_epoch = -(-dataset.train // config.batch_size)
     early = tuple(step for step in EARLY if step < per_epoch)
-    defaults: dict[str, Any] = {
-        "steps": config.epochs * per_epoch,
-        "probes": (Probe("summary"), Probe("validation", early)),
-    }
+    steps = config.epochs * per_epoch
+    probes = (Probe("summary"), Probe("validation", early), Probe("dead_units", (steps,)))
+    defaults: dict[str, Any] = {"steps": steps, "probes": probes}
     return RunSpec(
         dataset=dataset.digest,
         layers=(
