@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from reportgen.config import Config
 from reportgen.engine import datasets, machine
 from reportgen.engine.datasets import DatasetInfo
-from reportgen.engine.runner import Finished, Workers
+from reportgen.engine.runner import Finished, Workers, worker_count
 from reportgen.engine.runs import RunSpec, framework_versions
 from reportgen.engine.store import Store
 from reportgen.errors import Interrupted, ReportgenError
@@ -234,7 +234,7 @@ def status(project: Project) -> dict[str, Any]:
     records = store.records()
     dataset, _ = _find_dataset(project, store)
     known: dict[str, float] = store.read_notes("environment").get("seconds", {})
-    workers = Workers(project.config.workers, log=project.root).count
+    workers = worker_count(project.config.workers)
     on = chosen(project.config)
     rows = []
     for experiment in experiments():

@@ -1,6 +1,8 @@
 """What all tests share: the workers' thread settings, small images, full MNIST where it is."""
 
 import os
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,16 @@ def mnist() -> tuple[DatasetInfo, Images]:
     if datasets.locate("mnist", Path()) is None:
         pytest.skip("full MNIST is not on this machine: name its folder in REPORTGEN_DATA_DIR")
     return datasets.load("mnist", fallback=False, project=Path())
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on a machine without data or network; Keras's home is `keras` in it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.delenv("REPORTGEN_DATA_DIR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    return tmp_path

@@ -7,6 +7,7 @@ import numpy as np
 
 from reportgen.engine import datasets
 from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine.store import Store
 
 
 def small_arrays(
@@ -36,3 +37,16 @@ def write_small(path: Path, *, train: int, test: int, **options: Any) -> dict[st
 def load_small(path: Path) -> tuple[DatasetInfo, Images]:
     """Load an .npz file as the pipeline does."""
     return datasets.load(path.name, fallback=False, project=path.parent)
+
+
+def record(key: str) -> dict[str, Any]:
+    """A small record, with what JSON makes hard: a missing number and a letter beyond ASCII."""
+    return {"key": key, "value": [1.5, None], "text": "µ"}
+
+
+def fill(folder: Path, *keys: str) -> Path:
+    """A store that holds such records; returns its file."""
+    with Store(folder) as store:
+        for key in keys:
+            store.append("trial", record(key), {})
+    return folder / "trial.jsonl"

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,16 @@ def reportgen(project: Path, *words: str, expect: int = 0) -> subprocess.Complet
     return done
 
 
-def wait_for_training(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert any("training" in line for line in process.stdout)
+@contextmanager
+def training(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A build that has begun to train more than the test will wait for."""
+    with subprocess.Popen(
+        [REPORTGEN, "run", "--project", str(project)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert any("training" in line for line in process.stdout)
+        yield process
 
 
 def configure(project: Path, **options: object) -> None:
@@ -181,10 +190,7 @@ def test_where_he_loses_the_answer_says_so_and_nothing_else(project: Path) -> No
 
 def test_a_second_build_is_refused_with_the_firsts_process(project: Path) -> None:
     configure(project, epochs=1000)
-    with subprocess.Popen(
-        [REPORTGEN, "run", "--project", str(project)], stdout=subprocess.PIPE, text=True
-    ) as first:
-        wait_for_training(first)
+    with training(project) as first:
         told = reportgen(project, "run", expect=2).stderr
         assert f"process {first.pid}" in told
         first.send_signal(signal.SIGKILL)
@@ -192,13 +198,11 @@ def test_a_second_build_is_refused_with_the_firsts_process(project: Path) -> Non
 
 def test_ctrl_c_keeps_finished_runs_and_says_how_to_go_on(project: Path) -> None:
     configure(project, seeds=40, epochs=12)
-    with subprocess.Popen(
-        [REPORTGEN, "run", "--project", str(project)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        path = project / "results" / "assignment.jsonl"
-        there = len(path.read_text().splitlines())
+    path = project / "results" / "assignment.jsonl"
+    there = len(path.read_text().splitlines())
+    with training(project) as process:
         while len(path.read_text().splitlines()) < there + 3:
+            assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
@@ -212,10 +216,7 @@ def test_ctrl_c_keeps_finished_runs_and_says_how_to_go_on(project: Path) -> None
 
 def test_workers_end_with_a_parent_that_is_killed(project: Path) -> None:
     configure(project, epochs=1000)
-    with subprocess.Popen(
-        [REPORTGEN, "run", "--project", str(project)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        wait_for_training(process)
+    with training(project) as process:
         listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         while not (children := [int(pid) for pid in listing.read_text().split()]):
             assert process.poll() is None

@@ -5,8 +5,6 @@ import errno
 import json
 import os
 import random
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -305,19 +303,6 @@ def rows(root: Path, **options: Any) -> dict[str, Any]:
 
 
 # --- without MNIST ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project on a machine without MNIST and network."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.delenv("REPORTGEN_DATA_DIR", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    return tmp_path
 
 
 def mnist_project(root: Path, **options: Any) -> Project:

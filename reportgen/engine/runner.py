@@ -58,6 +58,11 @@ class GivenUp:
     reason: str
 
 
+def worker_count(configured: int) -> int:
+    """How many workers a configuration stands for: 0 means one a processor."""
+    return configured or len(os.sched_getaffinity(0))
+
+
 class Workers:
     """Warm worker processes, started when first needed or by `start`.
 
@@ -66,7 +71,7 @@ class Workers:
     """
 
     def __init__(self, count: int, *, log: Path) -> None:
-        self.count = count or len(os.sched_getaffinity(0))
+        self.count = worker_count(count)
         self._log = log
         self._pools: dict[int, ProcessPoolExecutor] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="reportgen-")

@@ -71,7 +71,7 @@ def directional(
     verdict: Verdict = "inconclusive"
     if pair:
         verdict = statistics.directional_verdict(pair, p_value=p_value)
-    return _paired(pair, verdict, how, details)
+    return _outcome(pair, verdict, how, details)
 
 
 def equivalent(a: pd.Series, b: pd.Series, *, margin: float, **details: Any) -> Outcome:
@@ -79,30 +79,19 @@ def equivalent(a: pd.Series, b: pd.Series, *, margin: float, **details: Any) -> 
     how = f"paired by seed: 95 % bootstrap interval inside ±{margin:g}"
     pair = difference(a, b)
     verdict = statistics.equivalence_verdict(pair, margin=margin) if pair else "inconclusive"
-    return _paired(pair, verdict, how, {"margin": margin, **details})
+    return _outcome(pair, verdict, how, {"margin": margin, **details})
 
 
 def between(values: Iterable[float], low: float, high: float, **details: Any) -> Outcome:
     """Whether a mean lies from low to high: its 95 % interval wholly inside, or wholly outside."""
     found = mean(values)
     how = f"95 % interval of the mean inside {text(low)} to {text(high)}"
-    if found is None:
-        return Outcome("inconclusive", None, 0, how, details=details)
     verdict: Verdict = "inconclusive"
-    if low <= found.low and found.high <= high:
+    if found and low <= found.low and found.high <= high:
         verdict = "supported"
-    elif found.low > high or found.high < low:
+    elif found and (found.low > high or found.high < low):
         verdict = "contradicted"
-    bounded = np.isfinite(found.low)
-    return Outcome(
-        verdict,
-        found.mean,
-        found.n,
-        how,
-        low=found.low if bounded else None,
-        high=found.high if bounded else None,
-        details=details,
-    )
+    return _outcome(found, verdict, how, details)
 
 
 def above(values: Iterable[float], bound: float, **details: Any) -> Outcome:
@@ -128,19 +117,14 @@ def always(
     )  # fmt: skip
 
 
-def _paired(pair: Paired | None, verdict: Verdict, how: str, details: Mapping[str, Any]) -> Outcome:
-    if pair is None:
+def _outcome(
+    found: Mean | Paired | None, verdict: Verdict, how: str, details: Mapping[str, Any]
+) -> Outcome:
+    """The outcome of a test on an estimate; one of a single value has no interval."""
+    if found is None:
         return Outcome("inconclusive", None, 0, how, details=details)
-    bounded = np.isfinite(pair.low)
-    return Outcome(
-        verdict,
-        pair.mean,
-        pair.n,
-        how,
-        low=pair.low if bounded else None,
-        high=pair.high if bounded else None,
-        details=details,
-    )
+    low, high = (found.low, found.high) if np.isfinite(found.low) else (None, None)
+    return Outcome(verdict, found.mean, found.n, how, low=low, high=high, details=details)
 
 
 def expected(

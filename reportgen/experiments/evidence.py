@@ -218,7 +218,6 @@ def _decide(claim: Claim, results: Results) -> dict[str, Any]:
         "low": outcome.low,
         "high": outcome.high,
         "n": outcome.n,
-        "unit": "",
         "test": outcome.how,
         "evidence": claim.evidence,
     }

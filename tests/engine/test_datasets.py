@@ -1,6 +1,5 @@
 import io
 import struct
-import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,6 @@ from sklearn.model_selection import train_test_split
 
 from reportgen.engine import datasets
 from reportgen.errors import InputError
-
-
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without data or network; returns its Keras home."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.delenv("REPORTGEN_DATA_DIR", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(datasets.urllib.request, "urlopen", refuse)  # type: ignore[attr-defined]
-    return tmp_path / "keras"
 
 
 def test_the_split_is_scikit_learns_on_the_arrays(tmp_path: Path) -> None:
@@ -121,9 +107,9 @@ def test_other_images_named_mnist_are_never_trained_on(
 
 
 def test_keras_cache_is_looked_in(offline: Path) -> None:
-    (offline / "datasets").mkdir(parents=True)
-    write_small(offline / "datasets" / "mnist.npz", train=100, test=20)
-    assert datasets.locate("mnist", offline) == offline / "datasets" / "mnist.npz"
+    (offline / "keras" / "datasets").mkdir(parents=True)
+    write_small(offline / "keras" / "datasets" / "mnist.npz", train=100, test=20)
+    assert datasets.locate("mnist", offline) == offline / "keras" / "datasets" / "mnist.npz"
     with pytest.raises(InputError, match="is not MNIST's"):
         datasets.load("mnist", fallback=True, project=offline)
 
@@ -139,7 +125,7 @@ def test_a_download_goes_into_keras_cache(offline: Path, monkeypatch: pytest.Mon
     with pytest.raises(InputError, match="damaged"):
         datasets.load("mnist", fallback=True, project=offline)
     assert asked == [datasets.KERAS_ADDRESS + "mnist.npz"]
-    assert (offline / "datasets" / "mnist.npz").read_bytes() == b"whatever"
+    assert (offline / "keras" / "datasets" / "mnist.npz").read_bytes() == b"whatever"
 
 
 def test_without_mnist_the_embedded_images_stand_in_with_equal_classes(offline: Path) -> None:

@@ -7,20 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import fill, record
 
 from reportgen.engine.store import Store
 from reportgen.errors import InputError
-
-
-def record(key: str) -> dict[str, object]:
-    return {"key": key, "value": [1.5, None], "text": "µ"}
-
-
-def fill(folder: Path, *keys: str) -> Path:
-    with Store(folder) as store:
-        for key in keys:
-            store.append("trial", record(key), {})
-    return folder / "trial.jsonl"
 
 
 def test_what_was_appended_is_there_again(tmp_path: Path) -> None:

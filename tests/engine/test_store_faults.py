@@ -9,23 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import load_small, write_small
+from samples import fill, load_small, record, write_small
 
 from reportgen.engine.store import Store
 from reportgen.errors import InputError
 
 UNWRITABLE = pytest.raises(InputError, match="cannot be written")
-
-
-def record(key: str) -> dict[str, Any]:
-    return {"key": key, "value": [1.5, None], "text": "µ"}
-
-
-def fill(folder: Path, *keys: str) -> Path:
-    with Store(folder) as store:
-        for key in keys:
-            store.append("trial", record(key), {})
-    return folder / "trial.jsonl"
 
 
 @contextmanager
