@@ -127,9 +127,10 @@ def draw_funnel(results: Results) -> Figure:
         "backward-funnel",
         figure,
         f"**Of the last layer's error the first gets {left['fan_in']:.3g} where the variance is "
-        f"$2/n_{{in}}$, and {left['fan_out']:.3g} where it is $2/n_{{out}}$.** ReLU layers of "
-        "halving width: median and range over the draws of the mean squares, on the lines of "
-        "theory. The one variance holds the signal level, the other the error.",
+        f"$2/n_{{\\mathrm{{in}}}}$, and {left['fan_out']:.3g} where it is "
+        "$2/n_{\\mathrm{out}}$.** ReLU layers of halving width: median and range over the draws "
+        "of the mean squares, on the lines of theory. The one variance holds the signal level, the "
+        "other the error.",
         "Mean square of signal and error by layer in narrowing nets for two variances: each holds "
         "one of the two level while the other changes twofold a layer.",
         pd.concat(data),

@@ -26,13 +26,19 @@ from reportgen.experiments.evidence import (
 DEPTH = 30
 # Framework -> its dense layer, its rule for weights and biases in words.
 FRAMEWORKS = {
-    "keras": ("Keras Dense", "$U(\\pm\\sqrt{6/(n_{in}+n_{out})})$, biases zero"),
-    "pytorch": ("PyTorch Linear", "$U(\\pm\\sqrt{1/n_{in}})$, biases alike"),
-    "flax": ("Flax Dense", "truncated normal of variance $1/n_{in}$, biases zero"),
-    "scikit-learn": ("scikit-learn MLP", "$U(\\pm\\sqrt{6/(n_{in}+n_{out})})$, biases alike"),
+    "keras": (
+        "Keras Dense",
+        "$U(\\pm\\sqrt{6/(n_{\\mathrm{in}}+n_{\\mathrm{out}})})$, biases zero",
+    ),
+    "pytorch": ("PyTorch Linear", "$U(\\pm\\sqrt{1/n_{\\mathrm{in}}})$, biases alike"),
+    "flax": ("Flax Dense", "truncated normal of variance $1/n_{\\mathrm{in}}$, biases zero"),
+    "scikit-learn": (
+        "scikit-learn MLP",
+        "$U(\\pm\\sqrt{6/(n_{\\mathrm{in}}+n_{\\mathrm{out}})})$, biases alike",
+    ),
     "scikit-learn, logistic": (
         "scikit-learn MLP, logistic",
-        "$U(\\pm\\sqrt{2/(n_{in}+n_{out})})$, biases alike",
+        "$U(\\pm\\sqrt{2/(n_{\\mathrm{in}}+n_{\\mathrm{out}})})$, biases alike",
     ),
 }
 # The largest error of a measured standard deviation, relative: five times that of 1,280 draws.

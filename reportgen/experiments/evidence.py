@@ -94,8 +94,7 @@ class Claim:
         numbers = {"effect": outcome.effect, "low": outcome.low, "high": outcome.high}
         template: str = getattr(self, outcome.verdict)
         shown = {**numbers, "n": outcome.n, **outcome.details}
-        filled = template.format(**{k: np.nan if v is None else v for k, v in shown.items()})
-        return re.sub(r"(?<![\w-])-(?=\d)", "−", filled)  # a minus sign, as everywhere in the text
+        return typeset(template.format(**{k: np.nan if v is None else v for k, v in shown.items()}))
 
 
 @dataclass(frozen=True)
@@ -186,10 +185,10 @@ def write(
         "question": experiment.question,
         "setup": experiment.setup,
         "values": findings.values,
-        "figures": {f.id: {"caption": f.caption, "alt": f.alt} for f in findings.figures},
+        "figures": {f.id: {"caption": typeset(f.caption), "alt": f.alt} for f in findings.figures},
         "tables": {
             t.id: {
-                "caption": t.caption,
+                "caption": typeset(t.caption),
                 "columns": list(t.columns),
                 "align": list(t.align),
                 "rows": [list(row) for row in t.rows],
@@ -218,9 +217,26 @@ def _decide(claim: Claim, results: Results) -> dict[str, Any]:
         "low": outcome.low,
         "high": outcome.high,
         "n": outcome.n,
-        "test": outcome.how,
+        "test": typeset(outcome.how),
         "evidence": claim.evidence,
     }
+
+
+def typeset(text: str) -> str:
+    """Numbers of a sentence as the pages set them: a minus sign, and 1e-07 as a power of ten.
+
+    Formulas are left as they are.
+    """
+
+    def power(match: re.Match[str]) -> str:
+        factor = "" if match[1] == "1" else rf"{match[1]} \times "
+        return f"${factor}10^{{{int(match[2])}}}$"
+
+    parts = text.split("$")
+    for index in range(0, len(parts), 2):  # every second part is a formula
+        signed = re.sub(r"(?<![\w-])-(?=\d)", "−", parts[index])
+        parts[index] = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)\b", power, signed)
+    return "$".join(parts)
 
 
 def _plain(value: Any) -> Any:

@@ -176,9 +176,9 @@ CLAIMS = (
     ),
     Claim(
         "xavier-root-is-the-deviation",
-        "The square root $\\sqrt{{2/(n_{{in}} + n_{{out}})}}$ is Xavier's standard deviation and "
-        "not the variance: it is {root:.4f} for the hidden layer, whose weights measure "
-        "{effect:.4f}; as a variance it would mean a deviation of {wrong:.2f}.",
+        "The square root $\\sqrt{{2/(n_{{\\mathrm{{in}}}} + n_{{\\mathrm{{out}}}})}}$ is Xavier's "
+        "standard deviation and not the variance: it is {root:.4f} for the hidden layer, whose "
+        "weights measure {effect:.4f}; as a variance it would mean a deviation of {wrong:.2f}.",
         "The hidden layer's weights have a standard deviation of {effect:.4f}, which is not the "
         "{root:.4f} of Xavier's rule.",
         "The hidden layer's weights have a standard deviation of {effect:.4f}, which does not "

@@ -165,8 +165,9 @@ def table_weights(results: Results) -> Table:
     return Table(
         "glorot-weights",
         "What Keras's GlorotNormal draws for the two layers of this network: the rule's variance "
-        "$2/(n_{in} + n_{out})$ and its root, the measured standard deviation, and the largest "
-        f"weight in standard deviations; the cut is at {2 / theory.TRUNCATED_STD:.2f}.",
+        "$2/(n_{\\mathrm{in}} + n_{\\mathrm{out}})$ and its root, the measured standard "
+        "deviation, and the largest weight in standard deviations; the cut is at "
+        f"{2 / theory.TRUNCATED_STD:.2f}.",
         columns,
         "lrrrr",
         lines,

@@ -23,6 +23,7 @@ from reportgen.experiments.evidence import (
     Run,
     Table,
     tabulate,
+    typeset,
     write,
 )
 
@@ -133,3 +134,10 @@ def test_a_sentence_without_its_numbers_can_still_be_written() -> None:
 def test_a_negative_number_in_a_sentence_has_a_minus_sign() -> None:
     claim = Claim("c", "{effect:+.3f}, well-known 2-layer nets", "", "", outcome, "t")
     assert claim.sentence(Outcome("supported", -0.5, 3, "")) == "−0.500, well-known 2-layer nets"
+
+
+def test_numbers_of_a_sentence_are_set_as_in_the_pages() -> None:
+    assert typeset("-0.5 of 1.1e-07, 1e-16 and -2e+03") == (
+        r"−0.5 of $1.1 \times 10^{-7}$, $10^{-16}$ and −$2 \times 10^{3}$"
+    )
+    assert typeset("$x^{-1}$ in layer-2, seeds 0-9") == "$x^{-1}$ in layer-2, seeds 0-9"
