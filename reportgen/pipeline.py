@@ -188,7 +188,7 @@ def analyse(project: Project, dataset: DatasetInfo, records: dict[str, dict[str,
 
 def render(project: Project) -> "Rendered":
     """Fill the pages of docs/ with the evidence; returns what they say."""
-    from reportgen.publish import pages
+    from reportgen.publish import pages, wording
 
     if not (project.evidence / "stamp").exists():
         raise ReportgenError("there are no results yet", hint="run: reportgen run")
@@ -198,16 +198,11 @@ def render(project: Project) -> "Rendered":
             hint="run: reportgen run",
         )
     with project.stage("pages"):
-        content = {
-            path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(project.evidence.glob("*/evidence.json"))
-        }
-        return pages.render(
-            project.root / "docs",
-            project.root / "build" / "pages",
-            evidence=content,
-            context=_context(project),
-        )
+        found = [json.loads(path.read_text()) for path in project.evidence.glob("*/evidence.json")]
+        content = {it["name"]: it for it in sorted(found, key=lambda it: it["number"])}
+        docs, context = project.root / "docs", _context(project)
+        told = wording.fill(content, docs, context)
+        return pages.render(docs, project.root / "build" / "pages", evidence=told, context=context)
 
 
 def check(project: Project) -> "tuple[Rendered, list[Fault]]":
@@ -229,6 +224,7 @@ def site(project: Project) -> Path:
 def status(project: Project) -> dict[str, Any]:
     """What is there, what is missing and what it will cost, as plain data."""
     from reportgen.experiments.registry import chosen, experiments
+    from reportgen.publish import wording
 
     store = project.store
     records = store.records()
@@ -246,7 +242,7 @@ def status(project: Project) -> dict[str, Any]:
         rows.append(
             {
                 "name": experiment.name,
-                "question": experiment.question,
+                "question": wording.question(project.root / "docs", experiment.name),
                 "on": experiment in on,
                 "runs": len(specs),
                 "missing": len(missing),

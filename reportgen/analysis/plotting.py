@@ -7,6 +7,7 @@ so that figures read in grey.
 
 import io
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -129,9 +130,33 @@ def points(
     return pd.DataFrame(drawn if theory is None else {**drawn, "theory": theory})
 
 
-def heat(axes: Axes, values: Any, *, low: float, high: float) -> Any:
-    """A heat map of a matrix, row 0 on top; dark is high in both versions of the figure."""
+def differences(
+    axes: Axes, pairs: Mapping[str, Any], *, margin: float, index: int = 0
+) -> pd.DataFrame:
+    """Paired differences by seed, a row a pair, over a stripe in which they count as none.
+
+    A pair is its differences and the interval of their mean. Returns what is drawn, for the CSV.
+    """
+    axes.axvspan(-margin, margin, color=MUTED, alpha=0.18, linewidth=0)
+    axes.axvline(0, color=MUTED, lw=1)
+    drawn, row = [], 0
+    for row, (label, (found, low, high)) in enumerate(pairs.items()):
+        axes.plot(found, [row] * len(found), "o", color=SERIES[index], alpha=0.4, markersize=4.5)
+        axes.plot([low, high], [row + 0.2] * 2, color=INK, lw=3)
+        drawn.append(pd.DataFrame({"pair": label, "seed": found.index, "difference": found}))
+    axes.set(yticks=range(len(pairs)), yticklabels=list(pairs), ylim=(row + 0.6, -0.6))
+    axes.grid(axis="y", visible=False)
+    return pd.concat(drawn) if drawn else pd.DataFrame()
+
+
+def heat(
+    axes: Axes, values: Any, *, low: float, high: float, cells: Any = (), size: float = 8
+) -> Any:
+    """A heat map of a matrix, row 0 on top, dark is high, perhaps with texts in its cells."""
     axes.grid(visible=False)
+    for (row, column), text in np.ndenumerate(cells):
+        ink = ON_DARK if values[row, column] > (low + high) / 2 else ON_LIGHT
+        axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
     return axes.imshow(values, cmap="Blues", vmin=low, vmax=high)
 
 

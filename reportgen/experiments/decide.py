@@ -4,7 +4,6 @@ Each test can come out three ways. A test without data (every run diverged) is i
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,15 +61,10 @@ def difference(a: pd.Series, b: pd.Series) -> Paired | None:
 def directional(
     a: pd.Series, b: pd.Series, *, p_value: float | None = None, **details: Any
 ) -> Outcome:
-    """Whether a lies above b, paired by seed: interval and exact test must both exclude 0.
-
-    `p_value` replaces the test's own where it is corrected for a family.
-    """
+    """Whether a lies above b, by seed; `p_value` is the test's, corrected for a family."""
     how = "paired by seed: 95 % bootstrap interval and exact sign-flip test both exclude 0"
     pair = difference(a, b)
-    verdict: Verdict = "inconclusive"
-    if pair:
-        verdict = statistics.directional_verdict(pair, p_value=p_value)
+    verdict = statistics.directional_verdict(pair, p_value=p_value) if pair else "inconclusive"
     return _outcome(pair, verdict, how, details)
 
 
@@ -85,7 +79,8 @@ def equivalent(a: pd.Series, b: pd.Series, *, margin: float, **details: Any) -> 
 def between(values: Iterable[float], low: float, high: float, **details: Any) -> Outcome:
     """Whether a mean lies from low to high: its 95 % interval wholly inside, or wholly outside."""
     found = mean(values)
-    how = f"95 % interval of the mean inside {text(low)} to {text(high)}"
+    bounds = f"inside {text(low)} to {text(high)}" if high < np.inf else f"above {text(low)}"
+    how = f"95 % interval of the mean {bounds}"
     verdict: Verdict = "inconclusive"
     if found and low <= found.low and found.high <= high:
         verdict = "supported"
@@ -96,8 +91,7 @@ def between(values: Iterable[float], low: float, high: float, **details: Any) ->
 
 def above(values: Iterable[float], bound: float, **details: Any) -> Outcome:
     """Whether a mean lies above a bound, with its whole 95 % interval."""
-    how = f"95 % interval of the mean above {text(bound)}"
-    return replace(between(values, bound, np.inf, **details), how=how)
+    return between(values, bound, np.inf, **details)
 
 
 def always(
@@ -106,25 +100,20 @@ def always(
     """Whether something holds in every run; it is contradicted where it holds in none."""
     flags = [bool(flag) for flag in holds]
     verdict: Verdict = "inconclusive"
-    if flags and all(flags):
-        verdict = "supported"
-    elif flags and not any(flags):
-        verdict = "contradicted"
-    share = float(np.mean(flags)) if flags else None
-    return Outcome(
-        verdict, share if effect is None else effect, len(flags), how,
-        details={"holding": sum(flags), **details},
-    )  # fmt: skip
+    if len(set(flags)) == 1:
+        verdict = "supported" if flags[0] else "contradicted"
+    if effect is None and flags:
+        effect = sum(flags) / len(flags)
+    return Outcome(verdict, effect, len(flags), how, details={"holding": sum(flags), **details})
 
 
 def _outcome(
     found: Mean | Paired | None, verdict: Verdict, how: str, details: Mapping[str, Any]
 ) -> Outcome:
-    """The outcome of a test on an estimate; one of a single value has no interval."""
     if found is None:
         return Outcome("inconclusive", None, 0, how, details=details)
     low, high = (found.low, found.high) if np.isfinite(found.low) else (None, None)
-    return Outcome(verdict, found.mean, found.n, how, low=low, high=high, details=details)
+    return Outcome(verdict, found.mean, found.n, how, low, high, details)
 
 
 def expected(
@@ -138,14 +127,12 @@ def expected(
 
 def text(value: float | None, digits: int = 4) -> str:
     """A number with at most so many significant digits, or a dash where there is none."""
-    if value is None or not np.isfinite(value):
-        return "∞" if value == np.inf else "–"
-    return f"{value:.{digits}g}"
+    return "∞" if value == np.inf else fixed(value, digits, "g")
 
 
-def fixed(value: float | None, digits: int = 4) -> str:
+def fixed(value: float | None, digits: int = 4, form: str = "f") -> str:
     """A number with fixed decimals, or a dash where there is none."""
-    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}{form}}"
 
 
 def interval(low: float | None, high: float | None, form: str = ".4f") -> str:

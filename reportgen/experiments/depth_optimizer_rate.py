@@ -1,233 +1,211 @@
 """Depth, optimizer and rate: whether a start trains is a fact about all of them together."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.patches import Rectangle
+from scipy import stats
 
+from reportgen.analysis import plotting
 from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Optimizer
-from reportgen.experiments import decide, evidence
-from reportgen.experiments.deep_nets import (
-    ADAM,
-    DEEP,
-    DEPTHS,
-    GAIN,
-    LEARNED,
-    LOWERED,
-    NAMES,
-    RATES,
-    TUNED,
-    WIDTH,
-    Name,
-    by_rate,
-    cell,
-    gradient,
-    network,
-    tuned,
-    tuned_rate,
-)  # fmt: skip
-from reportgen.experiments.depth_exhibits import draw_accuracy, draw_gradient
-from reportgen.experiments.evidence import Claim, Experiment, Findings, Results, Run
+from reportgen.experiments import decide, deep_nets, evidence, untrained
+from reportgen.experiments.deep_nets import ADAM, ARMS, DEEP, STEPS, TUNED, WIDTH, gain, label
+from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
+
+FEW, MANY = 2, 10
+LOWERED = Optimizer(epsilon=1e-16)
+SGD = tuple(Optimizer("sgd", rate) for rate in (0.01, 0.05, 0.5))
+SHALLOW, DEEPEST = (*SGD[1:], ADAM), (*SGD, Optimizer("adam", 0.0003), ADAM)
+# Depth -> what is tried there; each start takes the rate of highest validation accuracy.
+TRIED = {FEW: SHALLOW, MANY: SHALLOW, DEEP: DEEPEST}
+# The small start is tried with Adam only, and stalls before the deepest net.
+DEPTHS = dict.fromkeys(TUNED, tuple(TRIED)) | {"small": (FEW, MANY)}
+LEARNED = 0.5  # accuracy beyond which a run has left the plateau of answering by frequency
+FLOOR = 1e-17  # of the gradients drawn: below any epsilon tried
+CONSTANTS: dict[str, Any] = {
+    "few": FEW, "many": MANY, "deep": DEEP, "width": WIDTH, "epsilon": ADAM.epsilon,
+    "lowered": LOWERED.epsilon, "names": {arm: name for arm, (_, name, _) in ARMS.items()},
+    **dict(deep_nets.SMALL.parameters),
+}  # fmt: skip
 
 
 def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     """Every arm, depth, optimizer, rate and seed."""
-    plan = [
-        (arm, depth, Optimizer(name, rate))
-        for depth, optimizers in RATES.items()
-        for name, rates in optimizers.items()
-        for rate in rates
-        for arm in TUNED
-    ]
+    plan = [(arm, depth, of) for depth, tried in TRIED.items() for of in tried for arm in TUNED]
     plan += [("small", depth, ADAM) for depth in DEPTHS["small"]] + [("third", DEEP, LOWERED)]
     return [
-        Run(
-            {"arm": arm, "depth": depth, "optimizer": optimizer.name,
-             "rate": optimizer.learning_rate, "epsilon": optimizer.epsilon},
-            network(arm, depth, optimizer, config, dataset, seed),
-        )
-        for arm, depth, optimizer in plan
+        Run(_labels(*case), deep_nets.network(*case, config, dataset, seed))
+        for case in plan
         for seed in config.seeds_of("depth_optimizer_rate", full=5, quick=1)
-    ]  # fmt: skip
+    ]
+
+
+def _labels(arm: str, depth: int, of: Optimizer) -> dict[str, Any]:
+    optimizer = {"optimizer": of.name, "rate": of.learning_rate, "epsilon": of.epsilon}
+    return {"arm": arm, "depth": depth, **optimizer}
+
+
+def accuracy(results: Results, arm: str, depth: int, optimizer: Optimizer) -> pd.Series:
+    """Test accuracies of one setting by seed."""
+    return decide.scored(results.rows(**_labels(arm, depth, optimizer)))
+
+
+def best(results: Results, arm: str, depth: int, name: str) -> Optimizer:
+    """The setting of highest mean validation accuracy at the end; a diverged run counts as 0."""
+
+    def validation(of: Optimizer) -> float:
+        rows = results.rows(**_labels(arm, depth, of))
+        last = rows["history"].map(lambda history: history["val_accuracy"][-1]).astype(float)
+        return float(last.where(rows["status"] == "finished", 0).mean())
+
+    return max((of for of in TRIED[depth] if of.name == name), key=validation)
+
+
+def tuned(results: Results, arm: str, depth: int, name: str) -> pd.Series:
+    """Test accuracies by seed at the tuned rate."""
+    return accuracy(results, arm, depth, best(results, arm, depth, name))
+
+
+def gradient(results: Results, arm: str, depth: int) -> np.ndarray:
+    """RMS weight gradient of the square layers before the first step, one figure a seed."""
+    squares = decide.by_layer(results.rows(**_labels(arm, depth, ADAM)), "gradients", "kernel")
+    return np.asarray(np.sqrt(squares[:, 1:-1].mean(axis=1)))
+
+
+def foretold(results: Results, arm: str, depth: int) -> float:
+    """Theory's RMS gradient: He's median times the root of all other layers' factors."""
+    widths = untrained.widths(results, *[WIDTH] * depth)
+    factors = np.delete(untrained.gains(ARMS[arm][0], widths), 1)
+    return float(np.median(gradient(results, "he", depth)) * np.sqrt(factors.prod()))
 
 
 def analyse(results: Results) -> Findings:
-    """Accuracy of every run, the tuned rates, and the first gradients."""
-    rms = {arm: {f"{d}": _typical(results, arm, d) for d in ds} for arm, ds in DEPTHS.items()}
-    best = {
-        name: {
-            arm: {f"{d}": _described(results, arm, d, name) for d in RATES} for arm in TUNED
-        }
-        for name in NAMES
+    """Accuracy at the tuned rates, and the first gradients."""
+    rms = {arm: stats.gmean(gradient(results, arm, DEEP)) for arm in TUNED}
+    adam = {arm: accuracy(results, arm, DEEP, ADAM).mean() for arm in TUNED}
+    slow, fast = (accuracy(results, "he", DEEP, of).mean() for of in SGD[:2])
+    lowered = accuracy(results, "third", DEEP, LOWERED).mean()
+    expected = (
+        ("30 layers, He: RMS gradient", 2e-3, rms["he"], 1e-3, 4e-3),
+        ("Glorot: the same", 1e-7, rms["glorot"], 5e-8, 2e-7),
+        ("variance 1/(3n): the same", 4e-15, rms["third"], 2e-15, 1e-14),
+        ("30 layers, Adam, He", "0.916 to 0.933", adam["he"], 0.905, 0.935),
+        ("Glorot: the same", "0.11 to 0.89", adam["glorot"], 0.11, 0.89),
+        ("variance 1/(3n): the same", 0.1135, adam["third"], 0.1, 0.12),
+        ("the same at epsilon 1e-16", "0.80 to 0.82", lowered, 0.78, 0.87),
+        ("30 layers, SGD, He", "0.88 to 0.91", slow, 0.87, 0.92),
+        ("the same at a rate of 0.05", "0.10 to 0.78", fast, 0.1, 0.78),
+    )
+    ends = {
+        name: {arm: tuned(results, arm, DEEP, name).mean() for arm in TUNED}
+        for name in ("sgd", "adam")
+    }
+    values = CONSTANTS | {
+        "steps": results.config.pick(**STEPS), "seeds": results.table["seed"].nunique(),
+        "gradient": rms, "tuned": ends, "expected": [decide.expected(*row) for row in expected],
     }  # fmt: skip
-    lowered = decide.scored(cell(results, "third", DEEP, LOWERED))
-    he = by_rate(results, "he", DEEP, "sgd")
-    small = {d: decide.scored(cell(results, "small", d, ADAM)).mean() for d in DEPTHS["small"]}
-    expected = decide.expected
-    adam = {a: decide.average(decide.scored(cell(results, a, DEEP, ADAM))) for a in TUNED}
-    return Findings(
-        {
-            "deep": DEEP, "width": WIDTH, "epsilon": ADAM.epsilon, "lowered": LOWERED.epsilon,
-            "gradient": rms, "tuned": best, "small": small,
-            "third_lowered": decide.average(lowered),
-            "he_sgd": {f"{rate:g}": decide.average(found) for rate, found in he.items()},
-            "expected": [
-                expected("30 layers, He: RMS gradient", 2e-3, rms["he"]["30"], 1e-3, 4e-3),
-                expected("Glorot: the same", 1e-7, rms["glorot"]["30"], 5e-8, 2e-7),
-                expected("variance 1/(3n): the same", 4e-15, rms["third"]["30"], 2e-15, 1e-14),
-                expected("30 layers, Adam, He", "0.916 to 0.933", adam["he"], 0.905, 0.935),
-                expected("Glorot: the same", "0.11 to 0.89", adam["glorot"], 0.11, 0.89),
-                expected("variance 1/(3n): the same", 0.1135, adam["third"], 0.1, 0.12),
-                expected("the same at epsilon 1e-16", "0.80 to 0.82", lowered.mean(), 0.78, 0.87),
-                expected("30 layers, SGD, He", "0.88 to 0.91", he[0.01].mean(), 0.87, 0.92),
-                expected("the same at a rate of 0.05", "0.10 to 0.78", he[0.05].mean(), 0.1, 0.78),
-            ],
-        },
-        [draw_accuracy(results), draw_gradient(results)],
-    )  # fmt: skip
+    return Findings(values, [_draw_accuracy(results), _draw_gradient(results)])
 
 
-def _typical(results: Results, arm: str, depth: int) -> float:
-    """Geometric mean of the RMS gradients over the seeds; 0 where one is 0."""
-    with np.errstate(divide="ignore"):
-        return float(np.exp(np.log(gradient(results, arm, depth)).mean()))
+def _draw_accuracy(results: Results) -> Figure:
+    """A strip a run: rows are starts, columns optimizers with their rates, panels depths."""
+    panels = TRIED | {DEEP: (*DEEPEST, LOWERED)}
+    ratios = [len(tried) for tried in panels.values()]
+    figure, grid = plotting.new(len(panels), height=2.9, sharey=True, width_ratios=ratios)
+    seeds = results.table["seed"].nunique()
+    for axes, (depth, tried) in zip(grid, panels.items(), strict=True):
+        drawn = np.full((len(ARMS), len(tried) * seeds), np.nan)
+        left = np.arange(len(tried)) * seeds - 0.5
+        for (row, arm), (column, of) in product(enumerate(ARMS), enumerate(tried)):
+            found = accuracy(results, arm, depth, of)
+            if found.empty:
+                continue
+            drawn[row, column * seeds :][: len(found)] = found
+            axes.text(
+                left[column] + seeds / 2, row, f"{found.mean():.2f}", ha="center", va="center",
+                fontsize=8.5, color=plotting.ON_DARK if found.mean() > 0.55 else plotting.ON_LIGHT,
+            )  # fmt: skip
+            if arm in TUNED and of == best(results, arm, depth, of.name):
+                corner, size = (left[column] + 0.2, row - 0.43), (seeds - 0.4, 0.86)
+                axes.add_patch(Rectangle(corner, *size, fill=False, ec=plotting.SERIES[1], lw=2))
+        plotting.heat(axes, drawn, low=0, high=1).axes.set_aspect("auto")
+        axes.set_xticks(left[1:], minor=True)
+        axes.set_yticks(np.arange(1, len(ARMS)) - 0.5, minor=True)
+        axes.grid(which="minor", color=plotting.PAPER, lw=3)
+        names = [label(of).replace(" ", "\n") + "\nε 10⁻¹⁶" * (of == LOWERED) for of in tried]
+        axes.set_xticks(left + seeds / 2, names, fontsize=8)
+        axes.set_yticks(range(len(ARMS)), CONSTANTS["names"].values())
+        axes.tick_params(which="both", length=0)
+        axes.set_title(f"{depth} layers")
+        axes.spines[:].set_visible(False)
+    columns = ["arm", "depth", "optimizer", "rate", "epsilon", "seed", "test_accuracy"]
+    return Figure("depth-accuracy", figure, results.table[columns])
 
 
-def _described(results: Results, arm: str, depth: int, name: Name) -> dict[str, Any]:
-    found = tuned(results, arm, depth, name)
-    rate = tuned_rate(results, arm, depth, name)
-    return {"rate": rate, "mean": found.mean(), "low": found.min(), "high": found.max()}
+def _draw_gradient(results: Results) -> Figure:
+    figure, axes = plotting.new(height=3.2)
+    data = []
+    for arm, (_, name, index) in ARMS.items():
+        depths = DEPTHS[arm]
+        found = np.array([gradient(results, arm, depth) for depth in depths]).T
+        line = [foretold(results, arm, depth) for depth in depths]
+        data.append(plotting.points(axes, depths, found, index, label=name, theory=line))
+    axes.axhline(ADAM.epsilon, color=plotting.INK, ls="--", lw=1.4)
+    axes.annotate("Adam's ε, default", (DEEP, ADAM.epsilon), (0, -12), ha="right",
+                  textcoords="offset points")  # fmt: skip
+    axes.set(yscale="log", ylim=(FLOOR, 0.1), xlabel="layers", ylabel="RMS weight gradient, step 0")
+    axes.set_xticks(list(TRIED))
+    axes.legend(loc="lower left")
+    return Figure("depth-gradient", figure, pd.concat(data))
 
 
 def _adam_rescues(results: Results) -> evidence.Outcome:
-    sgd, adam = (tuned(results, "glorot", DEEP, name) for name in NAMES)
-    he = tuned(results, "he", DEEP, "sgd").mean()
-    return decide.above(adam - sgd, GAIN, adam=adam.mean(), sgd=sgd.mean(), he=he, depth=DEEP)
+    sgd, adam = (tuned(results, "glorot", DEEP, name) for name in ("sgd", "adam"))
+    return gain(adam, sgd, he=tuned(results, "he", DEEP, "sgd").mean())
 
 
 def _rate_decides(results: Results) -> evidence.Outcome:
-    tried = by_rate(results, "he", DEEP, "sgd")
-    ranked = sorted(tried, key=lambda rate: float(tried[rate].mean()))
-    best, worst = ranked[-1], ranked[0]
-    figures = {"best": best, "worst": worst, "most": tried[best].mean(), "depth": DEEP}
-    return decide.above(tried[best] - tried[worst], GAIN, **figures)
+    tried = {of.learning_rate: accuracy(results, "he", DEEP, of) for of in SGD}
+    low, *_, top = sorted(tried, key=lambda rate: float(tried[rate].mean()))
+    return gain(tried[top], tried[low], best=top, worst=low)
 
 
 def _at_epsilon(results: Results) -> evidence.Outcome:
     found = gradient(results, "glorot", DEEP)
-    figures = {"rms": _typical(results, "glorot", DEEP), "epsilon": ADAM.epsilon, "depth": DEEP}
-    return decide.between(np.log10(found / ADAM.epsilon), -1, 1, **figures)
+    return decide.between(np.log10(found / ADAM.epsilon), -1, 1, rms=stats.gmean(found))
 
 
 def _epsilon_revives(results: Results) -> evidence.Outcome:
-    default = tuned(results, "third", DEEP, "adam")
-    lowered = decide.scored(cell(results, "third", DEEP, LOWERED))
-    figures = {"default": default.mean(), "lowered": lowered.mean(), "depth": DEEP}
-    return decide.above(lowered - default, GAIN, epsilon=LOWERED.epsilon, **figures)
+    revived = accuracy(results, "third", DEEP, LOWERED)
+    return gain(revived, tuned(results, "third", DEEP, "adam"))
 
 
 def _small_stalls(results: Results) -> evidence.Outcome:
-    few, many = DEPTHS["small"]
-    shallow, deep = (decide.scored(cell(results, "small", d, ADAM)) for d in (few, many))
-    how = f"every seed over {LEARNED:g} at {few} layers and under it at {many}"
-    figures = {"few": few, "depth": many, "shallow": shallow.mean(), "deep": deep.mean()}
-    return decide.always((shallow > LEARNED) & (deep < LEARNED), how, **figures)
+    shallow, deep = (accuracy(results, "small", depth, ADAM) for depth in (FEW, MANY))
+    how = f"every seed over {LEARNED:g} at {FEW} layers and under it at {MANY}"
+    stalls = (shallow > LEARNED) & (deep < LEARNED)
+    return decide.always(stalls, how, at_few=shallow.mean(), at_many=deep.mean())
 
 
 def _depth_separates(results: Results) -> evidence.Outcome:
-    spreads = {}
-    for depth in (min(RATES), DEEP):
-        arms = pd.concat([tuned(results, arm, depth, "adam") for arm in TUNED], axis=1)
-        spreads[depth] = arms.max(axis=1) - arms.min(axis=1)
-    (few, shallow), (_, deep) = spreads.items()
-    figures = {"few": few, "depth": DEEP, "shallow": shallow.mean(), "deep": deep.mean()}
-    return decide.above(deep - shallow, GAIN, **figures)
+    few, deep = (
+        pd.DataFrame({arm: tuned(results, arm, depth, "adam") for arm in TUNED})
+        for depth in (FEW, DEEP)
+    )
+    return gain(deep.max(axis=1) - deep.min(axis=1), few.max(axis=1) - few.min(axis=1))
 
 
 CLAIMS = (
-    Claim(
-        "xavier-stall-is-sgd",
-        "Whether Xavier's start stalls at {depth} layers depends on the optimizer: at its tuned "
-        "rate it ends at {sgd:.3f} under SGD, where He's ends at {he:.3f}, and at {adam:.3f} under "
-        "Adam (difference {effect:.3f}, 95 % interval {low:.3f} to {high:.3f}, {n} seeds).",
-        "Adam does not rescue Xavier's start at {depth} layers: at its tuned rate it ends at "
-        "{sgd:.3f} under SGD, where He's ends at {he:.3f}, and at {adam:.3f} under Adam.",
-        "Xavier's start ends at {sgd:.3f} under SGD at {depth} layers, where He's ends at "
-        "{he:.3f}, and at {adam:.3f} under Adam; {n} seeds do not settle whether Adam rescues it.",
-        _adam_rescues,
-        "depth-accuracy",
-    ),
-    Claim(
-        "he-needs-its-rate",
-        "He's start does not train at any rate: under SGD at {depth} layers it reaches {most:.3f} "
-        "at {best:g}, and {effect:.3f} less at {worst:g}.",
-        "He's start trains at every rate tried: under SGD at {depth} layers {best:g} and {worst:g} "
-        "are {effect:.3f} apart.",
-        "Under SGD at {depth} layers He's start reaches {most:.3f} at a rate of {best:g} and "
-        "{effect:.3f} less at {worst:g}, too variable over {n} seeds for a verdict.",
-        _rate_decides,
-        "depth-accuracy",
-    ),
-    Claim(
-        "glorot-at-epsilon",
-        "Under Glorot's start the gradient at {depth} layers, {rms:.1e}, lies at Adam's ε of "
-        "{epsilon:.0e}: within a factor of ten in the mean of {n} seeds.",
-        "Under Glorot's start the gradient at {depth} layers, {rms:.1e}, lies away from Adam's ε "
-        "of {epsilon:.0e}.",
-        "Under Glorot's start the gradient at {depth} layers is {rms:.1e}; whether that is within "
-        "a factor of ten of Adam's ε, {epsilon:.0e}, these {n} seeds do not settle.",
-        _at_epsilon,
-        "depth-gradient",
-    ),
-    Claim(
-        "epsilon-revives",
-        "What holds variance 1/(3n) back is ε: at {depth} layers Adam takes it to {default:.3f}, "
-        "and to {lowered:.3f} once ε is {epsilon:.0e} (difference {effect:.3f}, 95 % interval "
-        "{low:.3f} to {high:.3f}, {n} seeds).",
-        "Lowering ε does not revive variance 1/(3n): at {depth} layers Adam takes it to "
-        "{default:.3f}, and to {lowered:.3f} when ε is {epsilon:.0e}.",
-        "At {depth} layers Adam takes variance 1/(3n) to {default:.3f}, and to {lowered:.3f} when "
-        "ε is {epsilon:.0e}; {n} seeds do not settle whether that revives it.",
-        _epsilon_revives,
-        "depth-accuracy",
-    ),
-    Claim(
-        "small-scale-stalls",
-        "A factor of 0.01 is no safe small scale: with Adam it trains {few} layers to "
-        "{shallow:.3f} and leaves {depth} layers at {deep:.3f}, in all {n} seeds.",
-        "A factor of 0.01 does no harm that depth brings out: with Adam it takes {few} layers to "
-        "{shallow:.3f} and {depth} layers to {deep:.3f}.",
-        "With Adam a factor of 0.01 takes {few} layers to {shallow:.3f} and {depth} layers to "
-        "{deep:.3f}; it trains the first and stalls the second in {holding} of {n} seeds.",
-        _small_stalls,
-        "depth-accuracy",
-    ),
-    Claim(
-        "depth-separates",
-        "Depth tells the starts apart: under Adam at tuned rates He, Glorot and variance 1/(3n) "
-        "lie within {shallow:.3f} at {few} layers and spread over {deep:.3f} at {depth}.",
-        "Depth does not tell the starts apart: under Adam at tuned rates He, Glorot and variance "
-        "1/(3n) spread over {shallow:.3f} at {few} layers and over {deep:.3f} at {depth}.",
-        "Under Adam at tuned rates He, Glorot and variance 1/(3n) spread over {shallow:.3f} at "
-        "{few} layers and over {deep:.3f} at {depth}, which {n} seeds leave undecided.",
-        _depth_separates,
-        "depth-accuracy",
-    ),
+    Claim("xavier-stall-is-sgd", _adam_rescues, "depth-accuracy"),
+    Claim("he-needs-its-rate", _rate_decides, "depth-accuracy"),
+    Claim("glorot-at-epsilon", _at_epsilon, "depth-gradient"),
+    Claim("epsilon-revives", _epsilon_revives, "depth-accuracy"),
+    Claim("small-scale-stalls", _small_stalls, "depth-accuracy"),
+    Claim("depth-separates", _depth_separates, "depth-accuracy"),
 )
 
-EXPERIMENT = Experiment(
-    number=6,
-    name="depth_optimizer_rate",
-    title="Depth, optimizer and rate",
-    question="When does a start stall a deep network: always, or under some optimizers and rates?",
-    setup=(
-        f"ReLU nets of {', '.join(map(str, RATES))} layers of {WIDTH} units, pixels in [0, 1], "
-        "1,500 steps in the full profile; SGD and Adam, rates from a declared grid, tuned for each "
-        "start and depth on validation accuracy."
-    ),
-    runs=runs,
-    analyse=analyse,
-    claims=CLAIMS,
-)
+EXPERIMENT = Experiment(6, "depth_optimizer_rate", runs, analyse, CLAIMS)

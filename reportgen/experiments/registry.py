@@ -11,18 +11,15 @@ from reportgen.experiments.evidence import Experiment
 
 
 def chosen(config: Config) -> tuple[Experiment, ...]:
-    """The experiments that the configuration leaves on.
-
-    Raises:
-        InputError: the configuration names one that does not exist.
-    """
+    """The experiments that the configuration leaves on; InputError where it names none of them."""
     names = [experiment.name for experiment in experiments()]
-    unknown = [name for name in config.experiments if name not in names]
-    if unknown:
-        lines = [
-            f"experiments.{name}: no such experiment{nearest(name, names)}" for name in unknown
-        ]
-        raise InputError("\n".join(lines), hint="list them with: reportgen status")
+    faults = [
+        f"experiments.{name}: no such experiment{nearest(name, names)}"
+        for name in config.experiments
+        if name not in names
+    ]
+    if faults:
+        raise InputError("\n".join(faults), hint="list them with: reportgen status")
     return tuple(e for e in experiments() if config.experiments.get(e.name) is not False)
 
 

@@ -1,7 +1,6 @@
 """Equal units: what they learn from zeros and from a constant, and what tells them apart."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from reportgen.config import Config, Initializer
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Activation, Probe
 from reportgen.experiments import decide, evidence
-from reportgen.experiments.assignment import network, select
+from reportgen.experiments.assignment import apart, less, network
 from reportgen.experiments.decide import fixed, probed, text
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
 
@@ -28,7 +27,7 @@ STARTS: dict[str, tuple[str, Activation, Initializer, Initializer]] = {
     "zero_output": ("He hidden, zero output, ReLU", "relu", HE, ZERO),
     "he": ("He, ReLU", "relu", HE, HE),
 }
-EQUAL = ["constant", "zero_sigmoid"]  # starts whose units are equal but not silent
+EQUAL = ("constant", "zero_sigmoid")  # starts whose units are equal but not silent
 GRADIENT_STEPS = (0, 1, 2, 100)
 KERNEL_STEPS = (0, 1, 2, 10, 100, 300, 700)  # and the last
 RANK_ONE = 1e-3  # of second to first singular value; independent draws have nearly 1
@@ -63,38 +62,48 @@ def analyse(results: Results) -> Findings:
     """How alike the hidden units are, and what that costs."""
     arms = {}
     for key in STARTS:
-        rows = select(results, key)
-        squares = [of and of[0] for of in probed(rows, "gradients", "kernel", GRADIENT_STEPS[-1])]
+        runs = results.rows(arm=key)
+        squares = [of and of[0] for of in probed(runs, "gradients", "kernel", GRADIENT_STEPS[-1])]
         arms[key] = {
-            "accuracy": decide.average(rows["test_accuracy"]),
-            "cosine": decide.average(probed(rows, "kernels", "cosine")),
-            "rank_ratio": decide.average(probed(rows, "kernels", "rank_ratio")),
+            "accuracy": decide.average(runs["test_accuracy"]),
             "gradient": decide.average(np.sqrt(np.array(squares, dtype=float))),
+            "cosine": decide.average(probed(runs, "kernels", "cosine")),
+            "rank_ratio": decide.average(probed(runs, "kernels", "rank_ratio")),
         }
-    expected = [
-        decide.expected(f"accuracy: {STARTS[key][0]}", said, arms[key]["accuracy"], low, high)
-        for key, (said, low, high) in EXPECTED.items()
-    ]
-    steps = results.table["spec"].iloc[0]["steps"]
-    values = {"arms": arms, "steps": steps, "expected": expected}
-    return Findings(values, [_draw(results, arms)], [_table(arms, steps)])
+    values = {
+        "arms": arms,
+        "steps": results.table["spec"].iloc[0]["steps"],
+        "gradient_step": GRADIENT_STEPS[-1],
+        "expected": [
+            decide.expected(f"accuracy: {STARTS[key][0]}", said, arms[key]["accuracy"], low, high)
+            for key, (said, low, high) in EXPECTED.items()
+        ],
+    }
+    columns = ("Start", "Test accuracy", "Gradient", "Cosine", "σ₂ / σ₁")
+    rows = [
+        [STARTS[key][0], fixed(of["accuracy"]), text(of["gradient"], 2),
+         fixed(of["cosine"], 3).replace("-", "−"), text(of["rank_ratio"], 2)]
+        for key, of in arms.items()
+    ]  # fmt: skip
+    table = evidence.Table("symmetry-starts", columns, "lrrrr", rows)
+    return Findings(values, [_draw(results)], [table])
 
 
-def _draw(results: Results, arms: dict[str, Any]) -> Figure:
+def _draw(results: Results) -> Figure:
     figure, grid = plotting.new(3, 2, height=5.2, height_ratios=(1.2, 1))
     for axes, key in zip(grid[0], (*EQUAL, "he"), strict=True):
-        run = select(results, key).iloc[:1]
+        run = results.rows(arm=key).iloc[:1]
         name = f"kernels-{probed(run, 'kernels', 'step')[0]}-cosines"
         cosines = results.arrays(run["key"].iloc[0]).get(name, np.zeros((1, 1)))
         image = plotting.heat(axes, cosines, low=0, high=1)
         axes.set(title=STARTS[key][0], xlabel="hidden unit", xticks=(), yticks=())
     figure.colorbar(image, ax=grid[0], label="cosine", extend="min", aspect=14)
     axes, data = plotting.wide(figure, grid[1]), []
-    for level, said in ((1, "independent draws"), (2.0**-52, "rank one, but for rounding")):
+    for level, told in ((1, "independent draws"), (2.0**-52, "rank one, but for rounding")):
         axes.axhline(level, color=plotting.INK, lw=1.2, zorder=1)
-        axes.text(0.99, level * 8, said, ha="right", transform=axes.get_yaxis_transform())
+        axes.text(0.99, level * 8, told, ha="right", transform=axes.get_yaxis_transform())
     for index, key in enumerate((*EQUAL, "he", "zero_output", "zero_hidden_tanh")):
-        for seed, probes in select(results, key)[["seed", "probes"]].to_numpy():
+        for seed, probes in results.rows(arm=key)[["seed", "probes"]].to_numpy():
             looks = [look for look in probes.get("kernels", ()) if look["rank_ratio"]]
             x, y = ([look[name] for look in looks] for name in ("step", "rank_ratio"))
             label = "" if seed else STARTS[key][0]
@@ -104,39 +113,8 @@ def _draw(results: Results, arms: dict[str, Any]) -> Figure:
     axes.set(yscale="log", xlabel="optimizer steps", ylabel="σ₂ / σ₁", ylim=(1e-17, 1e3))
     axes.set_title("Second singular value of the hidden weights over the first")
     axes.legend(loc="center left", bbox_to_anchor=(0, 0.5))
-    ratio = {key: text(arms[key]["rank_ratio"], 1) for key in (*EQUAL, "he")}
-    cosine = ", ".join(f"{STARTS[key][0]} {fixed(arms[key]['cosine'], 3)}" for key in ratio)
-    return Figure(
-        "symmetry",
-        figure,
-        f"**After training, the second direction in the hidden weights is {ratio['constant']} of "
-        f"the first from a constant, {ratio['zero_sigmoid']} from zeros under sigmoid and "
-        f"{ratio['he']} from He's draws.** Above: cosines between the incoming weights of every "
-        "two hidden units at the end (lowest seed; none and negative are white). Below: second "
-        "over first singular value, a line a seed. Equal units have rank one; of independent "
-        "draws in a wide layer the two largest are nearly alike.",
-        f"Three maps of cosines between hidden units; mean cosine: {cosine}. Below, the ratio of "
-        "the two largest singular values over optimizer steps for five starts.",
-        pd.DataFrame(data, columns=["start", "seed", "step", "ratio"]),
-    )
-
-
-def _table(arms: dict[str, Any], steps: int) -> evidence.Table:
-    rows = [
-        [STARTS[key][0], fixed(of["accuracy"]), text(of["gradient"], 2),
-         fixed(of["cosine"], 3).replace("-", "−"), text(of["rank_ratio"], 2)]
-        for key, of in arms.items()
-    ]  # fmt: skip
-    return evidence.Table(
-        "symmetry-starts",
-        f"Starts of the assignment's network, biases zero, after {steps:,} steps; means over the "
-        "seeds. The gradient of the hidden weights is its root mean square at step "
-        f"{GRADIENT_STEPS[-1]}; cosine between units and second over first singular value, of the "
-        "hidden weights at the end, are undefined for zeros.",
-        ("Start", "Test accuracy", "Gradient", "Cosine", "σ₂ / σ₁"),
-        "lrrrr",
-        rows,
-    )
+    columns = ["start", "seed", "step", "ratio"]
+    return Figure("symmetry", figure, pd.DataFrame(data, columns=columns))
 
 
 def _stays(results: Results) -> evidence.Outcome:
@@ -146,90 +124,17 @@ def _stays(results: Results) -> evidence.Outcome:
     return decide.always(one, how, effect=decide.average(probed(rows, "kernels", "cosine")))
 
 
-def _below_he(results: Results, key: str) -> tuple[pd.Series, dict[str, float]]:
-    """He's accuracy less a start's, by seed, and mean accuracies for the sentences."""
-    found = {arm: decide.by_seed(select(results, arm)) for arm in (key, "he", "zero_relu")}
-    means = {"start": found[key].mean(), "he": found["he"].mean()}
-    return found["he"] - found[key], {**means, "zero": found["zero_relu"].mean()}
-
-
-def _costs(results: Results) -> evidence.Outcome:
-    below, means = _below_he(results, "constant")
-    return decide.above(below, NEAR, **means)
-
-
-def _output_trains(results: Results) -> evidence.Outcome:
-    below, means = _below_he(results, "zero_output")
-    return decide.between(below, -1, NEAR, **means)
-
-
 def _hidden_divides(results: Results) -> evidence.Outcome:
-    tanh, means = _below_he(results, "zero_hidden_tanh")
-    relu, other = _below_he(results, "zero_hidden_relu")
+    tanh, relu = (less(results, "he", f"zero_hidden_{name}") for name in ("tanh", "relu"))
     how = f"for every seed, tanh ends within {NEAR:g} of He and ReLU does not"
-    divided = (tanh <= NEAR) & (relu > NEAR)
-    return decide.always(divided, how, tanh=means["start"], relu=other["start"])
+    return decide.always((tanh <= NEAR) & (relu > NEAR), how)
 
 
 CLAIMS = (
-    Claim(
-        "symmetry-stays",
-        "Equal units stay equal: from a constant, and from zeros under sigmoid, the hidden layer "
-        "still has rank one after training in all {n} runs; the mean cosine is {effect:.4f}.",
-        "Equal units do not stay equal here: in none of {n} runs from a constant, or from zeros "
-        "under sigmoid, has the hidden layer rank one after training.",
-        "Equal units stay equal in some runs only: from a constant, or from zeros under sigmoid, "
-        "the hidden layer has rank one after training in {holding} of {n} runs.",
-        _stays,
-        "symmetry",
-    ),
-    Claim(
-        "symmetry-costs",
-        "Equal units are costly: from a constant the network ends at {start:.3f}, where He's start "
-        "ends at {he:.3f}.",
-        "Equal units cost next to nothing here: from a constant the network ends at {start:.3f}, "
-        "where He's start ends at {he:.3f}.",
-        "What equal units cost is not settled by {n} pairs: from a constant the network ends at "
-        "{start:.3f}, where He's start ends at {he:.3f}.",
-        _costs,
-        "symmetry-starts",
-    ),
-    Claim(
-        "zero-output-trains",
-        "Zeros are not always bad: with zeros in the output layer alone, and in every bias, a "
-        "short training reaches {start:.3f}, where He in both layers reaches {he:.3f} and zeros in "
-        "both {zero:.3f}.",
-        "Zeros in the output layer alone do harm: a short training reaches {start:.3f}, where He "
-        "in both layers reaches {he:.3f} and zeros in both {zero:.3f}.",
-        "Whether zeros in the output layer alone do harm is not settled by {n} pairs: a short "
-        "training reaches {start:.3f}, where He in both layers reaches {he:.3f} and zeros in both "
-        "{zero:.3f}.",
-        _output_trains,
-        "symmetry-starts",
-    ),
-    Claim(
-        "zero-hidden-divides",
-        "Below a random output layer, zeros in the hidden layer train with tanh, to {tanh:.3f}, "
-        "and not with ReLU, which ends at {relu:.3f}.",
-        "Below a random output layer, zeros in the hidden layer do not part tanh from ReLU: they "
-        "end at {tanh:.3f} and {relu:.3f}.",
-        "Below a random output layer, zeros in the hidden layer end at {tanh:.3f} with tanh and "
-        "{relu:.3f} with ReLU; in {holding} of {n} seeds the one trains and the other does not.",
-        _hidden_divides,
-        "symmetry-starts",
-    ),
+    Claim("symmetry-stays", _stays, "symmetry"),
+    Claim("symmetry-costs", apart("he", "constant", NEAR), "symmetry-starts"),
+    Claim("zero-output-trains", apart("he", "zero_output", -1, NEAR), "symmetry-starts"),
+    Claim("zero-hidden-divides", _hidden_divides, "symmetry-starts"),
 )
 
-EXPERIMENT = Experiment(
-    number=3,
-    name="symmetry",
-    title="Symmetry",
-    question="What do units learn that start equal, and what is enough to tell them apart?",
-    setup=(
-        "The assignment's network from zeros, a constant or He's draws, in one layer or both, with "
-        "ReLU, tanh or sigmoid; a short training by Adam at Keras's defaults."
-    ),
-    runs=runs,
-    analyse=analyse,
-    claims=CLAIMS,
-)
+EXPERIMENT = Experiment(3, "symmetry", runs, analyse, CLAIMS)

@@ -1,12 +1,14 @@
 """Deep nets that several experiments measure without training: their draws, figures and gains."""
 
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from reportgen.analysis import theory
+from reportgen.analysis import plotting, theory
 from reportgen.config import Initializer
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Activation, Layer, Probe, RunSpec
@@ -14,29 +16,29 @@ from reportgen.experiments import decide
 from reportgen.experiments.evidence import Results
 
 WIDTH, DEPTH = 128, 30
+SQUARE = (WIDTH,) * DEPTH
 # PyTorch's default, U(+-1 / sqrt(fan_in)).
 THIRD = Initializer.of("VarianceScaling", scale=1 / 3, mode="fan_in", distribution="uniform")
-# Arm -> its initializer, name, and place in the palette (as in the main comparison).
-ARMS = {
+Widths = tuple[int, ...]
+Measured = Callable[[Results, str], np.ndarray]  # of an arm, shape (draws, layers)
+Line = Callable[[Initializer, Widths], np.ndarray]  # theory by layer
+Arm = tuple[Initializer, str, int]  # name, and place in the palette (as in the main comparison)
+ARMS: dict[str, Arm] = {
     "he": (Initializer.of("HeNormal"), "He", 3),
     "glorot": (Initializer.of("GlorotNormal"), "Glorot", 2),
     "third": (THIRD, "variance 1/(3n)", 4),
     "lecun": (Initializer.of("LecunNormal"), "LeCun", 0),
 }
-SHOWN = ("he", "glorot", "third")  # in square layers LeCun's draws are Glorot's
 # By which a square ReLU layer multiplies second moments, either way.
 FACTORS = {"he": 1.0, "glorot": 1 / 2, "third": 1 / 6}
+SHOWN = {arm: ARMS[arm] for arm in FACTORS}  # in square layers LeCun's draws are Glorot's
 TOLERANCE = 0.1  # of such a factor: two to three times what ten draws leave open
 
 
 def network(
-    kernel: Initializer,
-    widths: tuple[int, ...],
-    dataset: DatasetInfo,
-    seed: int,
-    activation: Activation = "relu",
-    probes: tuple[str, ...] = ("signal", "gradients"),
-) -> RunSpec:
+    kernel: Initializer, widths: Widths, dataset: DatasetInfo, seed: int,
+    activation: Activation = "relu", probes: tuple[str, ...] = ("signal", "gradients"),
+) -> RunSpec:  # fmt: skip
     """A net of these hidden layers, measured and not trained."""
     layers = [Layer(units, activation, kernel) for units in widths]
     layers.append(Layer(len(dataset.test_counts), "softmax", kernel))
@@ -44,24 +46,30 @@ def network(
     return RunSpec(dataset.digest, tuple(layers), seed, steps=0, probes=measured)
 
 
-def gains(kernel: Initializer, widths: tuple[int, ...], *, backward: bool = False) -> np.ndarray:
-    """Each ReLU layer's factor on second moments, forward or back; widths[0] is the input's."""
+def variances(kernel: Initializer, widths: Widths) -> np.ndarray:
+    """Each layer's variance of the weights; widths[0] is the input's."""
     parameters: dict[str, Any] = dict(kernel.parameters)
-    found = []
-    for fans in pairwise(widths):
-        variance = theory.initializer_variance(kernel.name, *fans, **parameters)
-        found.append(theory.relu_gain(variance, fans[backward]))
-    return np.array(found)
+    name = kernel.name
+    return np.array(
+        [theory.initializer_variance(name, *fans, **parameters) for fans in pairwise(widths)]
+    )
 
 
-def rows(results: Results, arm: str) -> pd.DataFrame:
-    """The runs of an arm, by seed."""
-    return results.table[results.table["arm"] == arm].sort_values("seed")
+def gains(kernel: Initializer, widths: Widths, *, backward: bool = False) -> np.ndarray:
+    """Each ReLU layer's factor on second moments, forward or back; widths[0] is the input's."""
+    fans = widths[1:] if backward else widths[:-1]
+    return np.array([*map(theory.relu_gain, variances(kernel, widths), fans)])
 
 
 def hidden(results: Results, arm: str, name: str, probe: str = "signal") -> np.ndarray:
     """A figure of a probe by hidden layer, shape (draws, layers)."""
-    return decide.by_layer(rows(results, arm), probe, name)[:, :-1]
+    return decide.by_layer(results.rows(arm=arm), probe, name)[:, :-1]
+
+
+def errors(results: Results, arm: str) -> np.ndarray:
+    """Mean square of dL/dz by hidden layer as a share of the last one's, shape (draws, layers)."""
+    found = hidden(results, arm, "z", "gradients")
+    return np.asarray(found / found[:, -1:])
 
 
 def images(results: Results, name: str) -> float:
@@ -75,6 +83,20 @@ def growth(squares: np.ndarray) -> np.ndarray:
     return np.asarray((squares[:, -1] / squares[:, 0]) ** (1 / (squares.shape[1] - 1)))
 
 
-def pixels(results: Results) -> int:
-    """Inputs of the first layer."""
-    return int(np.prod(results.dataset.shape))
+def widths(results: Results, *hidden: int) -> Widths:
+    """The fans of a net with these hidden layers, from the pixels to the classes."""
+    described = results.dataset.described()
+    return (described["inputs"], *hidden, described["classes"])
+
+
+def draw(
+    results: Results, axes: Axes, net: Widths, arms: Mapping[str, Arm], measured: Measured,
+    line: Line, of: str,
+) -> pd.DataFrame:  # fmt: skip
+    """Each arm's draws by layer of a net, on theory's line; returns what is drawn, for the CSV."""
+    drawn = []
+    for arm, (kernel, name, index) in arms.items():
+        found, theirs = measured(results, arm), line(kernel, net)
+        x = np.arange(1, len(net) + 1)[-found.shape[1] :]  # what spares layers spares the lowest
+        drawn.append(plotting.points(axes, x, found, index, label=name, theory=theirs))
+    return pd.concat(drawn).assign(quantity=of)

@@ -14,8 +14,8 @@ import reportgen
 from reportgen.publish.book import Book, Exhibit, Placed
 from reportgen.publish.faults import nearest
 from reportgen.publish.mathml import Formula
+from reportgen.publish.wording import VERDICTS
 
-VERDICTS = ("supported", "contradicted", "inconclusive")
 _PACKAGE = Path(reportgen.__file__).parent
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -55,6 +55,17 @@ def scientific(value: object, places: int = 1) -> str:
     return rf"{mantissa} \times 10^{{{int(exponent)}}}"
 
 
+def short(value: object, digits: int = 4) -> str:
+    """At most so many significant digits: 0.002, 1.3; far from one as a power of ten in LaTeX."""
+    number = _number(value)
+    if number is None:
+        return DASH
+    sign = "−" if number < 0 else ""
+    mantissa, power, exponent = f"{abs(number):.{digits}g}".partition("e")
+    factor = "" if mantissa == "1" else rf"{mantissa} \times "
+    return sign + (f"${factor}10^{{{int(exponent)}}}$" if power else mantissa)
+
+
 def words(value: object) -> str:
     """A whole number up to twenty as a word, others in digits."""
     number = _number(value)

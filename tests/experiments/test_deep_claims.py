@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.words import said
 
 from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
@@ -13,7 +14,6 @@ from reportgen.experiments import (
     backward_gradients,
     forward_variance,
     glorot_2010,
-    glorot_exhibits,
     orthogonal,
     untrained,
 )
@@ -111,10 +111,10 @@ def hops(arm: str, *kept: float) -> Results:
 def jacobians(*off: float) -> Results:
     """Mean singular values off theory, by layer from the second on."""
     signal = probed("signal", 5, h_mean_square=0.1)["probes"]
-    blank = results({arm: [{"probes": signal}] for arm in glorot_exhibits.ARMS})
+    blank = results({arm: [{"probes": signal}] for arm in glorot_2010.ARMS})
     arms = {}
-    for arm in glorot_exhibits.ARMS:
-        means = [0.5, *(glorot_exhibits.foretold(blank, arm)[2] + np.array(off))]
+    for arm in glorot_2010.ARMS:
+        means = [0.5, *(glorot_2010.foretold(blank, arm)[2] + np.array(off))]
         arms[arm] = [{"probes": signal | {"jacobian": [{"mean": means}]}}]
     return results(arms)
 
@@ -204,12 +204,26 @@ SPECTRA = {
     "orthogonal-product-is-isometric": ("orthogonal", (1, 1), (0.9, 0.9), (1, 0.9)),
 }
 
+ARMS = {"he": 1.0, "glorot": 0.5, "third": 0.2}
+STARTS = {"standard": 0.5, "normalized": 0.9}
+# Experiment -> the values that its sentences name, made up.
+VALUES: dict[str, dict[str, Any]] = {
+    "forward_variance": {
+        "depth": 30, "left": ARMS, "cosine": {"images": 0.4, "theory": WIDE}, "tanh": {"depth": 100}
+    },
+    "backward_gradients": {
+        "slope": ARMS, "weight_slope": ARMS, "funnel_widths": [1024, 32], "funnel_signal": 1.0
+    },
+    "glorot_2010": {"back": STARTS, "back_theory": STARTS, "singular": STARTS, "cut": 2.27},
+}  # fmt: skip
+
 
 def assert_comes_out(id: str, made_up: Results, verdict: str) -> None:
     claim = CLAIMS[id]
     outcome = claim.test(made_up)
     assert outcome.verdict == verdict
-    sentence = claim.sentence(outcome)
+    name = next(e.EXPERIMENT.name for e in EXPERIMENTS if claim in e.EXPERIMENT.claims)
+    sentence = said(name, id, outcome, **VALUES.get(name, {}))
     assert sentence.endswith(".")
     assert "nan" not in sentence
 

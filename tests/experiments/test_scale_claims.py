@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from experiments.words import said
 
 from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
@@ -36,11 +37,11 @@ def results(module: ModuleType, *rules: Rule) -> Results:
         row = {**run.labels, "seed": run.spec.seed, "status": "finished", "probes": {}}
         for labels, figure in rules:
             if labels.items() <= run.labels.items():
-                said = figure[run.spec.seed % len(figure)] if isinstance(figure, tuple) else figure
-                if isinstance(said, dict):
-                    row["probes"] = {name: [{"step": 0, **of}] for name, of in said.items()}
+                own = figure[run.spec.seed % len(figure)] if isinstance(figure, tuple) else figure
+                if isinstance(own, dict):
+                    row["probes"] = {name: [{"step": 0, **of}] for name, of in own.items()}
                 else:
-                    row |= {"test_accuracy": said, "history": {"val_accuracy": [said]}}
+                    row |= {"test_accuracy": own, "history": {"val_accuracy": [own]}}
         rows.append({"test_accuracy": None, "history": {"val_accuracy": [None]}, **row})
     return Results(pd.DataFrame(rows), Config(), DATASET, lambda _: {})
 
@@ -69,7 +70,7 @@ ALL: dict[str, Any] = {}
 GLOROT = {"arm": "glorot", "depth": deep_nets.DEEP}
 THIRD = {"arm": "third", "depth": deep_nets.DEEP}
 FAST = {"arm": "he", "depth": deep_nets.DEEP, "optimizer": "sgd", "rate": 0.5}
-LOWERED = {"arm": "third", "epsilon": deep_nets.LOWERED.epsilon}
+LOWERED = {"arm": "third", "epsilon": depth_optimizer_rate.LOWERED.epsilon}
 MANY = {"arm": "small", "depth": 10}
 STREAM, NORMED = {"part": "stream", "kind": ""}, {"part": "stream", "kind": "layer"}
 SCALED, PLAIN = {"arm": "he", "standardized": True}, {"arm": "he", "standardized": False}
@@ -178,16 +179,18 @@ def test_each_claim_comes_out_as_its_data_say(claim: str, verdict: str) -> None:
     module, cases = CASES[claim]
     outcome = CLAIMS[claim].test(results(module, *cases[VERDICTS.index(verdict)]))
     assert outcome.verdict == verdict
-    sentence = CLAIMS[claim].sentence(outcome)
+    constants = getattr(module, "CONSTANTS", {})
+    sentence = said(module.EXPERIMENT.name, claim, outcome, **constants)
     assert sentence.endswith(".")
     assert "nan" not in sentence
 
 
 def test_a_diverged_rate_is_never_the_tuned_one() -> None:
-    rates = deep_nets.RATES[deep_nets.DEEP]["sgd"]
-    best = {"arm": "he", "depth": deep_nets.DEEP, "optimizer": "sgd", "rate": rates[-1]}
-    assert deep_nets.tuned_rate(results(depth_optimizer_rate, NONE, (best, 0.2)), "he",
-                                deep_nets.DEEP, "sgd") == rates[-1]  # fmt: skip
+    first, *_, last = depth_optimizer_rate.SGD
+    best = {"arm": "he", "depth": deep_nets.DEEP, "optimizer": "sgd", "rate": last.learning_rate}
+    case = ("he", deep_nets.DEEP, "sgd")
+    trained = results(depth_optimizer_rate, NONE, (best, 0.2))
+    assert depth_optimizer_rate.best(trained, *case) == last
     diverged = results(depth_optimizer_rate, NONE, (best, 0.95))
-    diverged.table.loc[diverged.table["rate"] == rates[-1], "status"] = "diverged"
-    assert deep_nets.tuned_rate(diverged, "he", deep_nets.DEEP, "sgd") == rates[0]
+    diverged.table.loc[diverged.table["rate"] == last.learning_rate, "status"] = "diverged"
+    assert depth_optimizer_rate.best(diverged, *case) == first

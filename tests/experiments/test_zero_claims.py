@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.words import said
 
 from reportgen.analysis import theory
 from reportgen.config import Config
@@ -170,6 +171,16 @@ def results(rows: Rows) -> Results:
     return Results(table, Config(), DATASET, arrays)
 
 
+def named(table: pd.DataFrame) -> dict[str, Any]:
+    """What sentences name besides their outcome's figures: the experiments' values."""
+    accuracy = table.groupby("arm")["test_accuracy"].mean().to_dict()
+    arms = {arm: {"accuracy": mean, "loss": 100.0, "std": 70.0} for arm, mean in accuracy.items()}
+    opening = {"certain": 0.99, "ignorance": 2.3, "close": 0.1}
+    copied = {"factor_theory": dict.fromkeys(shared_initializer.COPIES, 2.5), "moved": 0.5}
+    said = {"arms": arms, "accuracy": accuracy, "margin": zero_number.MARGIN}
+    return {**said, **opening, **copied, "dataset": DATASET.described()}
+
+
 def test_every_claim_of_the_four_experiments_has_made_up_tables() -> None:
     assert TABLES.keys() == CLAIMS.keys()
 
@@ -178,8 +189,10 @@ def test_every_claim_of_the_four_experiments_has_made_up_tables() -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_a_claim_follows_its_table(name: str, place: int) -> None:
     claim = CLAIMS[name]
-    outcome = claim.test(results(TABLES[name][place]))
+    of = results(TABLES[name][place])
+    outcome = claim.test(of)
     assert outcome.verdict == VERDICTS[place]
-    sentence = claim.sentence(outcome)
+    module = next(m for m in EXPERIMENTS if claim in m.EXPERIMENT.claims)
+    sentence = said(module.EXPERIMENT.name, name, outcome, **named(of.table))
     assert sentence.endswith(".")
     assert "nan" not in sentence

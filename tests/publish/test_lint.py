@@ -80,6 +80,54 @@ def test_an_excuse_needs_a_reason(report: Report) -> None:
     assert told(report, "# Two\n\nHe is better. {# lint: #}\n")
 
 
+def told_of_words(report: Report, text: str) -> list[str]:
+    folder = report.docs / "experiments"
+    folder.mkdir()
+    (folder / "trial.toml").write_text(text, encoding="utf-8")
+    return [str(fault) for fault in lint.check(report.docs)]
+
+
+@pytest.mark.parametrize("key", ["title", "alt", "supported"])
+def test_a_typed_number_is_found_in_an_experiments_words(report: Report, key: str) -> None:
+    head = "# of 2026\nsetup = '''\nIt is so.'''\n[claims.x1]\n"
+    faults = told_of_words(report, f"{head}{key} = '''\nUp to\n97.66 and 3.'''\n")
+    assert [fault.split("; ")[0] for fault in faults] == [
+        "docs/experiments/trial.toml:7: a typed number: '97.66'",
+        "docs/experiments/trial.toml:7: a typed number: '3.'",
+    ]
+
+
+def test_an_experiments_words_may_hold_placeholders_formulas_code_and_95_percent(
+    report: Report,
+) -> None:
+    text = r"""
+[figures.trial-2]
+caption = '''
+**At {{ arms.he2 | fixed(4) }}** (95 % interval, 95%, and 95
+%) of $\mathcal N(0, 1)$ and `Dense(128)`,
+$\frac{1}{ {2} }$.'''
+alt = "From {{ low | short }} {% if n > 3 %}on{% endif %}."
+"""
+    assert told_of_words(report, text) == []
+
+
+def test_another_percentage_is_a_typed_number(report: Report) -> None:
+    (fault,) = told_of_words(report, 'title = "A"\nsetup = "The 90 % interval."\n')
+    assert fault.startswith("docs/experiments/trial.toml:2: a typed number: '90'")
+
+
+def test_captions_compare_no_initializers_and_claims_may(report: Report) -> None:
+    words = "'''\nHe is\nfaster than Glorot.'''"
+    text = f"[claims.a]\nsupported = {words}\n[figures.b]\ncaption = '''\nHe is worse.'''\n"
+    (fault,) = told_of_words(report, text + 'alt = "He is better. {# lint: a theorem #}"\n')
+    assert fault.startswith("docs/experiments/trial.toml:7: 'worse' said of an initializer")
+
+
+def test_words_that_are_no_toml_are_a_fault(report: Report) -> None:
+    (fault,) = told_of_words(report, "title = \n")
+    assert fault.startswith("docs/experiments/trial.toml:1: Invalid value (at line 1")
+
+
 def test_entries_that_nobody_cites_are_told(report: Report) -> None:
     report.page("part-2.md", "# Two\n")
     faults = lint.check(report.docs, rendered=report.render())

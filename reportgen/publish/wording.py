@@ -1,0 +1,133 @@
+"""What is said of each experiment: docs/experiments/NAME.toml, filled with what was measured.
+
+The code holds numbers, the file holds words: question, set-up, captions, and for each claim the
+sentence of each verdict. In all of them Jinja's placeholders name the experiment's values, in a
+claim's sentences the figures of its outcome too.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from reportgen.publish import numbers
+from reportgen.publish.book import Evidence
+from reportgen.publish.faults import Fault, refuse
+from reportgen.publish.scan import line_of
+
+VERDICTS = ("supported", "contradicted", "inconclusive")
+_HEAD = ("title", "question", "setup")
+_jinja = jinja2.Environment(
+    undefined=jinja2.StrictUndefined,
+    finalize=lambda value: numbers.DASH if value is None else value,
+)
+
+
+def _known(convert: Callable[..., str]) -> Callable[..., str]:
+    """The filter for a value that is there; one that is not is told by its name."""
+
+    def filtered(value: Any, *args: int) -> str:
+        return str(value) if isinstance(value, jinja2.Undefined) else convert(value, *args)
+
+    return filtered
+
+
+for _name in ("fixed", "signed", "percent", "short", "words"):
+    _jinja.filters[_name] = _known(getattr(numbers, _name))
+_jinja.filters["sci"] = _known(lambda value, n=1: f"${numbers.scientific(value, n)}$")
+
+
+def folder(docs: Path) -> Path:
+    """Where the wording lies."""
+    return docs / "experiments"
+
+
+def question(docs: Path, name: str) -> str:
+    """What an experiment asks."""
+    return _Wording(docs, name).said("question")
+
+
+def fill(evidence: Evidence, docs: Path, context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The evidence with its words, numbers in their places.
+
+    Raises:
+        InputError: With every fault of every file.
+    """
+    filled, faults = {}, []
+    for name, shown in evidence.items():
+        wording = _Wording(docs, name)
+        filled[name] = _fill(wording, shown, {**context, **shown.get("values", {})})
+        faults += wording.faults
+    refuse(faults)
+    return filled
+
+
+def _fill(wording: "_Wording", shown: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    head = {key: wording.said(key, names) for key in _HEAD}
+    figures = {
+        id: {key: wording.said(f"figures.{id}.{key}", names) for key in ("caption", "alt")}
+        for id in shown.get("figures", ())
+    }
+    tables = {
+        id: {**table, "caption": wording.said(f"tables.{id}.caption", names)}
+        for id, table in shown.get("tables", {}).items()
+    }
+    claims = {}
+    for id, claim in shown.get("claims", {}).items():
+        told = {**names, **claim, **claim.get("details", {})}
+        texts = {v: wording.said(f"claims.{id}.{v}", told) for v in VERDICTS}
+        claims[id] = {**claim, "sentence": texts[claim["verdict"]]}
+    return {**shown, **head, "figures": figures, "tables": tables, "claims": claims}
+
+
+def sentence(docs: Path, experiment: str, id: str, names: Mapping[str, Any]) -> str:
+    """A claim's sentence for an outcome (its verdict, figures and details), for tests.
+
+    Raises:
+        InputError: A name that the outcome lacks.
+    """
+    wording = _Wording(docs, experiment)
+    said = wording.said(f"claims.{id}.{names['verdict']}", names)
+    refuse(wording.faults)
+    return said
+
+
+class _Wording:
+    """One file, read with its faults noted."""
+
+    def __init__(self, docs: Path, name: str) -> None:
+        path = folder(docs) / f"{name}.toml"
+        self.page, self.source = f"docs/experiments/{path.name}", ""
+        self.faults: list[Fault] = []
+        self.content: Any = None
+        try:
+            self.source = path.read_text(encoding="utf-8")
+            self.content = tomllib.loads(self.source)
+        except OSError:
+            self._fault("there is no such file", "it says what the experiment's figures show")
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            self._fault(str(error), "mend that line")
+
+    def said(self, key: str, names: Mapping[str, Any] | None = None) -> str:
+        """The text under a dotted key, its placeholders filled with what `names` holds."""
+        raw = self.content
+        for part in key.split("."):
+            raw = raw.get(part) if isinstance(raw, dict) else None
+        if not isinstance(raw, str):
+            if self.content is not None:
+                self._fault(f"{key} is missing", "add it")
+            return ""
+        text = " ".join(raw.split())
+        if names is None:
+            return text
+        try:
+            return _jinja.from_string(text).render(names)
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            self._fault(f"{key}: {error}", f"it can name: {', '.join(sorted(names))}", raw)
+            return ""
+
+    def _fault(self, text: str, mend: str = "", raw: str = "") -> None:
+        line = line_of(self.source, max(self.source.find(raw), 0)) if raw else 1
+        self.faults.append(Fault(self.page, line, text, mend))
