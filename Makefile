@@ -22,13 +22,16 @@ COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-header --pytho
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report serve publish test check lint format bench lock clean distclean
+.PHONY: help report export serve publish test check lint format bench lock clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 report: $(RUNTIME) ## train what is missing, write the answer, build the site
 	@$(BIN)/reportgen build
+
+export: $(RUNTIME) ## write the files to hand in: PDF, Word, HTML, notebook, submission.zip
+	@$(BIN)/reportgen export
 
 serve: $(RUNTIME) ## preview the site, and follow edits in docs/
 	@$(BIN)/reportgen serve

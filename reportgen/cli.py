@@ -118,6 +118,38 @@ def site(project: "Project", terminal: "Terminal") -> None:
 
 
 @_command
+@click.argument("formats", nargs=-1, metavar="[pdf|docx|html|notebook|submission|all]...")
+@click.option("--execute", is_flag=True, help="Run the notebook's training cells too (minutes).")
+def export(
+    project: "Project", terminal: "Terminal", formats: tuple[str, ...], execute: bool
+) -> None:
+    """Write what is handed in: PDF, Word, one-file HTML, notebook, submission.zip (into build)."""
+    from reportgen import pipeline
+
+    done = pipeline.export(project, formats, execute=execute)
+    for path in done.written:
+        terminal.say(f"{path.relative_to(project.root)}  {path.stat().st_size / 1e6:.1f} MB")
+    for warning in done.warnings:
+        terminal.say(warning)
+    if done.failures:
+        raise ReportgenError("not everything could be written:\n" + "\n".join(done.failures))
+
+
+@_command
+@click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--runs", default=3, show_default=True, help="How many runs to train again.")
+@click.option("--seed", default=None, type=int, help="Draw the same runs once more.")
+def verify(
+    project: "Project", terminal: "Terminal", submission: Path, runs: int, seed: int | None
+) -> None:
+    """Check a submission.zip: its digests, and runs drawn at random by training them again."""
+    from reportgen.publish import submission as checker
+
+    for line in checker.verify(submission, project.root, project.config, runs=runs, seed=seed):
+        terminal.say(line)
+
+
+@_command
 @click.option("--port", default=8000, show_default=True, help="Where to listen.")
 def serve(project: "Project", terminal: "Terminal", port: int) -> None:
     """Show the site on this machine; edits to docs/ appear in the browser."""

@@ -113,6 +113,8 @@ class Author(_Section):
     course: str = ""
     institution: str = ""
     date: str = ""
+    statement: str = ""
+    """On authorship and the tools used, where the course asks for one."""
 
 
 class Size(_Section):

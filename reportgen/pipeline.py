@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from reportgen.errors import Interrupted, ReportgenError
 
 if TYPE_CHECKING:
     from reportgen.publish.faults import Fault
+    from reportgen.publish.handin import Exported
     from reportgen.publish.pages import Rendered
 
 # What a run costs beside its steps, and a step for each layer: measured on two cores of a server,
@@ -188,21 +189,20 @@ def analyse(project: Project, dataset: DatasetInfo, records: dict[str, dict[str,
 
 def render(project: Project) -> "Rendered":
     """Fill the pages of docs/ with the evidence; returns what they say."""
-    from reportgen.publish import pages, wording
+    from reportgen.publish import pages
 
-    if not (project.evidence / "stamp").exists():
-        raise ReportgenError("there are no results yet", hint="run: reportgen run")
-    if not _is_current(project):  # its numbers would stand beside another configuration's
-        raise ReportgenError(
-            "figures and tables are of other results or another configuration than these",
-            hint="run: reportgen run",
-        )
     with project.stage("pages"):
-        found = [json.loads(path.read_text()) for path in project.evidence.glob("*/evidence.json")]
-        content = {it["name"]: it for it in sorted(found, key=lambda it: it["number"])}
-        docs, context = project.root / "docs", _context(project)
-        told = wording.fill(content, docs, context)
-        return pages.render(docs, project.root / "build" / "pages", evidence=told, context=context)
+        evidence, context = _findings(project)
+        docs, out = project.root / "docs", project.root / "build" / "pages"
+        return pages.render(docs, out, evidence=evidence, context=context)
+
+
+def export(project: Project, wanted: Sequence[str], *, execute: bool = False) -> "Exported":
+    """Write the files to hand in, by the names of `handin.FILES`; none of them means all."""
+    from reportgen.publish import handin
+
+    evidence, context = _findings(project)
+    return handin.export(project.root, wanted, evidence=evidence, context=context, execute=execute)
 
 
 def check(project: Project) -> "tuple[Rendered, list[Fault]]":
@@ -251,6 +251,23 @@ def status(project: Project) -> dict[str, Any]:
             }
         )
     return {"dataset": dataset.title, "experiments": rows, "damage": store.damage}
+
+
+def _findings(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the experiments found, in words, and what else pages may name."""
+    from reportgen.publish import wording
+
+    if not (project.evidence / "stamp").exists():
+        raise ReportgenError("there are no results yet", hint="run: reportgen run")
+    if not _is_current(project):  # its numbers would stand beside another configuration's
+        raise ReportgenError(
+            "figures and tables are of other results or another configuration than these",
+            hint="run: reportgen run",
+        )
+    found = [json.loads(path.read_text()) for path in project.evidence.glob("*/evidence.json")]
+    content = {it["name"]: it for it in sorted(found, key=lambda it: it["number"])}
+    context = _context(project)
+    return wording.fill(content, project.root / "docs", context), context
 
 
 def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]]:

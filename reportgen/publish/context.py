@@ -80,7 +80,12 @@ def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja
     env.filters["ranges"] = numbers.ranges
     env.filters["prose"] = macros.prose
     values = {name: shown.get("values", {}) for name, shown in book.evidence.items()}
-    shared = {"values": values, "experiments": book.evidence, **context}
+    shared = {
+        "values": values,
+        "experiments": book.evidence,
+        "target": macros.target,
+        **context,
+    }
     for name, value in shared.items():
         env.globals[name] = Names(name, value) if isinstance(value, Mapping) else value
     env.globals |= macros.names()

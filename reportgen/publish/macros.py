@@ -23,6 +23,9 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 class Macros(ABC):
     """The macros of a page; what is wrong is noted, and "" stands in its place."""
 
+    target = "site"
+    """What a page may ask for, to leave out what only one target needs."""
+
     def __init__(self, book: Book) -> None:
         self.book = book
         self._in_formula = False
@@ -69,9 +72,8 @@ class Macros(ABC):
             book.fault(f"there is no claim {id!r}", nearest(id, book.claims))
             return ""
         verdict, page = book.claims[id][1]["verdict"], f"docs/{book.page}"
-        first = all(placed.claim != id for placed in book.placed)
         book.placed.append(Placed(id, assumes, verdict, page, book.line()))
-        return self.draw_claim(id, first=first)
+        return self.draw_claim(id)
 
     def cite(self, *keys: str, text: bool = False) -> str:
         """ "(He et al., 2015)", or with `text` "He et al. (2015)"; several keys in one pair."""
@@ -140,7 +142,7 @@ class Macros(ABC):
     @abstractmethod
     def draw_ref(self, exhibit: Exhibit) -> str: ...
     @abstractmethod
-    def draw_claim(self, id: str, *, first: bool) -> str: ...
+    def draw_claim(self, id: str) -> str: ...
     @abstractmethod
     def draw_citation(self, keys: list[str], *, text: bool) -> str: ...
     @abstractmethod

@@ -6,7 +6,7 @@ their numbers and can so refer forward and across pages. The nav of mkdocs.yml i
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,9 +90,17 @@ def render(docs: Path, out: Path, *, evidence: Evidence, context: Mapping[str, A
 
 
 def compose(
-    docs: Path, build: Path, *, evidence: Evidence, context: Mapping[str, Any], target: type[Macros]
+    docs: Path,
+    build: Path,
+    *,
+    evidence: Evidence,
+    context: Mapping[str, Any],
+    target: type[Macros],
+    extra: Sequence[str] = (),
 ) -> tuple[dict[str, str], Book]:
     """The text of every page for a target, in the order of the nav, and what is known of them.
+
+    `extra` names files of docs/ that are no pages of the site, and come last.
 
     Raises:
         InputError: With every fault of every page.
@@ -101,7 +109,7 @@ def compose(
     known = citations.load(docs / "references.bib", build / "citations.json")
     book = Book(evidence, build / "evidence", known)
     env = environment(book, target(book), context)
-    sources = {page: (docs / page).read_text(encoding="utf-8") for page in nav}
+    sources = {page: (docs / page).read_text(encoding="utf-8") for page in [*nav, *extra]}
     for page, source in sources.items():
         _page(env, book, page, source)
     book.number(nav)

@@ -53,7 +53,9 @@ def _under(folder: Path) -> dict[str, Path]:
     return {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-class _Warnings(logging.Handler):
+class Warnings(logging.Handler):
+    """Gathers what a library warns of."""
+
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
@@ -69,7 +71,7 @@ def _mkdocs(project: Path, site: Path) -> list[str]:
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException
 
-    log, warnings = logging.getLogger("mkdocs"), _Warnings()
+    log, warnings = logging.getLogger("mkdocs"), Warnings()
     kept = log.propagate
     log.addHandler(warnings)
     log.propagate = False

@@ -76,11 +76,12 @@ class SiteMacros(Macros):
         text = str(exhibit).replace(" ", "&nbsp;")
         return f'<a class="ref" href="{self._href(exhibit.page, exhibit.anchor)}">{text}</a>'
 
-    def draw_claim(self, id: str, *, first: bool) -> str:
+    def draw_claim(self, id: str) -> str:
         _, claim = self.book.claims[id]
         verdict = claim["verdict"]
         told = _attribute(f"Claim, {verdict}: {_effect(claim)}, n = {numbers.fixed(claim['n'])}")
         href = self._href(self.book.home("claims"), f"claim-{id}")
+        first = sum(placed.claim == id for placed in self.book.placed) == 1
         anchor = f' id="said-{id}"' if first else ""
         # The word joiner keeps the mark on the line of the sentence's last word.
         return (

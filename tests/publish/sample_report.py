@@ -8,7 +8,13 @@ from typing import Any
 from reportgen.publish.pages import Rendered, render
 
 REPO = Path(__file__).parents[2]
-PROJECT_FILES = ("mkdocs.yml", "docs/assets", "docs/overrides", "docs/experiments.md")
+PROJECT_FILES = (
+    "mkdocs.yml",
+    "docs/assets",
+    "docs/overrides",
+    "docs/experiments.md",
+    "docs/export",
+)
 
 FORWARD: dict[str, Any] = {
     "name": "forward",

@@ -1,0 +1,254 @@
+"""docs/ -> the files to hand in, by pandoc and typst: PDF, Word, one-file HTML.
+
+All pages become one document in the order of the nav: the parts first, the rest as appendices.
+"""
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markdown.extensions.toc import slugify
+
+from reportgen.errors import InputError, ReportgenError
+from reportgen.publish import pages
+from reportgen.publish.book import Evidence
+from reportgen.publish.export_macros import BODY, ExportMacros
+from reportgen.publish.files import write_changed
+from reportgen.publish.site import Warnings
+
+_READER = "markdown-auto_identifiers-inline_notes-raw_html-raw_tex"
+_BREAK = "```{=typst}\n#pagebreak(weak: true)\n```"
+_APPENDIX = """\
+```{=typst}
+#pagebreak(weak: true)
+#counter(heading).update(0)
+#set heading(numbering: "A.1")
+```"""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole report as pandoc's Markdown, beside what a cover needs.
+
+    Attributes:
+        author: The author block's fields; those not given are empty.
+        pages: Page of docs/ -> its text, for who wants them singly.
+        docs, build: The folders of the prose and of what is built.
+    """
+
+    title: str
+    abstract: str
+    author: Mapping[str, str]
+    pages: Mapping[str, str]
+    docs: Path
+    build: Path
+
+    @property
+    def body(self) -> str:
+        """All pages as one text."""
+        brief, *parts = [text for page, text in self.pages.items() if page in BODY]
+        rest = [text for page, text in self.pages.items() if page not in BODY]
+        return "\n\n".join([brief, _BREAK, *parts, _APPENDIX, *rest])
+
+
+def compose(
+    docs: Path,
+    build: Path,
+    *,
+    evidence: Evidence,
+    context: Mapping[str, Any],
+    macros: type[ExportMacros] = ExportMacros,
+    extra: Sequence[str] = (),
+) -> Document:
+    """Render docs/ for the files to hand in.
+
+    Raises:
+        InputError: With every fault of every page.
+    """
+    author = context["config"]["author"]
+    # The cover names the author.
+    plain = {**context, "config": {**context["config"], "author": dict.fromkeys(author, "")}}
+    texts, _ = pages.compose(
+        docs, build, evidence=evidence, context=plain, target=macros, extra=extra
+    )
+    opened = re.search(r"^# (.+)\n\s*(.+(?:\n.+)*)", texts["index.md"], re.M)
+    if not opened:
+        raise InputError(
+            "docs/index.md: no heading with a paragraph below",
+            hint="begin it with them: they become title and abstract",
+        )
+    title, opening = opened.groups()
+    brief = re.sub(r"^(## .+)$", r"\1 {.unnumbered .unlisted}", texts["index.md"], flags=re.M)
+    texts["index.md"] = "# The answer in brief {.unnumbered}\n" + brief.split(opening, 1)[1]
+    named = {page: _as_section(page, text) for page, text in texts.items()}
+    return Document(title, opening, author, named, docs, build)
+
+
+def pdf(document: Document, path: Path) -> list[str]:
+    """Write the PDF (PDF/A-2u, tagged); returns warnings of characters that no font has."""
+    import typst
+
+    source = _pandoc(document, "typst", f"--template={document.docs / 'export' / 'report.typ'}")
+    alts = dict(re.findall(r'\]\((evidence/[^)]+)\)\{#[\w-]+ alt="([^"]*)"\}', document.body))
+    source = re.sub(
+        r'image\("(evidence/[^"]+)"',
+        lambda it: f"{it[0]}, alt: {json.dumps(alts.get(it[1], ''), ensure_ascii=False)}",
+        # typst has renamed a symbol that pandoc writes by its old name.
+        source.replace("dot.circle", "dot.o"),
+    )
+    typ = document.build / "report.typ"
+    write_changed(typ, source.encode())
+    options: dict[str, Any] = {"format": "pdf", "timestamp": _timestamp()}
+    compiler = typst.Compiler(
+        str(typ), root=str(document.build), sys_inputs={"author": document.author["name"]}
+    )
+    warnings = []
+    try:
+        data = compiler.compile(pdf_standards=["a-2u"], **options)
+    except typst.TypstError as error:
+        lacking = sorted(
+            set(re.findall(r'text `"(.+?)"` could not be displayed', error.diagnostic))
+        )
+        if not lacking:
+            raise _explained(error.diagnostic, document, source) from error
+        warnings.append(
+            f"no font that is installed has {' '.join(lacking)}: the PDF shows boxes instead "
+            "(install one, such as Noto Sans, and export again)"
+        )
+        data = compiler.compile(**options)
+    assert isinstance(data, bytes)
+    write_changed(path, data)
+    return warnings
+
+
+def docx(document: Document, path: Path) -> list[str]:
+    """Write the Word file: real headings, native equations, figures as PNG at 300 dpi."""
+    drawings(document)
+    text = document.body.replace(".light.svg)", ".png)")
+    _pandoc(document, "docx", "--toc", "--number-sections", f"--output={path}", text=text)
+    return []
+
+
+def page(document: Document, path: Path) -> list[str]:
+    """Write the whole report as one HTML file with everything embedded."""
+    style = document.docs / "export" / "report.css"
+    look = ("--toc", "--number-sections", "--mathml", "--embed-resources", f"--css={style}")
+    _pandoc(document, "html5", "--standalone", *look, f"--output={path}")
+    return []
+
+
+def drawings(document: Document) -> None:
+    """Draw every figure of the document as PNG, 300 dots an inch, unless that is there."""
+    import typst
+
+    for name in re.findall(r"\((evidence/\S+)\.light\.svg\)", document.body):
+        svg, png = (document.build / f"{name}{suffix}" for suffix in (".light.svg", ".png"))
+        if not png.exists() or png.stat().st_mtime < svg.stat().st_mtime:
+            show = f'#set page(width: auto, height: auto, margin: 0pt)\n#image("/{name}.light.svg")'
+            compiler = typst.Compiler(show.encode(), root=str(document.build))
+            drawn = compiler.compile(format="png", ppi=300)
+            assert isinstance(drawn, bytes)
+            write_changed(png, drawn)
+
+
+def _pandoc(document: Document, target: str, *options: str, text: str = "") -> str:
+    """Convert the document; pandoc's own complaint is raised as it stands."""
+    import pypandoc
+
+    author = document.author
+    lines = [author[key] for key in ("student_id", "course", "institution", "date") if author[key]]
+    cover = {"title": document.title, "author-name": author["name"], "author-line": lines}
+    cover |= {"author": " · ".join(filter(None, [author["name"], *lines]))}
+    cover = {key: _literal(value) for key, value in cover.items() if value}
+    cover |= {"abstract": document.abstract, "statement": _literal(author["statement"])}
+    known = {"lang": "en", "link-citations": True} | {k: v for k, v in cover.items() if v}
+    metadata = document.build / "cover.json"
+    write_changed(metadata, json.dumps(known).encode())
+    options = (
+        "--citeproc",
+        f"--bibliography={document.docs / 'references.bib'}",
+        f"--metadata-file={metadata}",
+        f"--resource-path={document.build}",
+        "--columns=10000",  # a table's columns are as wide as their text
+        "--syntax-highlighting=idiomatic" if target == "typst" else "--wrap=none",
+        *options,
+    )
+    said = Warnings()
+    said.addFilter(lambda entry: "TeX math" in entry.getMessage())
+    log = logging.getLogger("pypandoc")  # which would print them
+    handlers, log.handlers = log.handlers, [said]
+    try:
+        converted: str = pypandoc.convert_text(
+            text or document.body, target, format=_READER, extra_args=list(options),
+            outputfile=next((o[9:] for o in options if o.startswith("--output=")), None),
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise ReportgenError(f"pandoc: {' '.join(str(error).split())}") from error
+    finally:
+        log.handlers = handlers
+    if said.lines:
+        message = " ".join(said.lines[0].split(", rendering as TeX")[0].split())
+        formula = message.removeprefix("Could not convert TeX math ")
+        raise InputError(
+            f"{_place(document, formula)}{message}", hint="write that formula another way"
+        )
+    return converted
+
+
+def _literal(value: Any) -> Any:
+    """Text that pandoc shall not read as Markdown."""
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return re.sub(r"([\\`*_{}\[\]()#+.!|~$^@<>\"'-])", r"\\\1", value)
+
+
+def _timestamp() -> int:
+    return int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+
+
+def _explained(diagnostic: str, document: Document, source: str) -> InputError:
+    """Typst's first error, at the page and line of docs/ that say what stands there."""
+    message = diagnostic.split("\n", 1)[0].removeprefix("error: ")
+    words = ""
+    if found := re.search(r"report\.typ:(\d+):", diagnostic):
+        line = source.splitlines()[int(found[1]) - 1]
+        words = max(re.findall(r"[A-Za-z][A-Za-z ,]{8,}", line), key=len, default="").strip()
+    return InputError(f"{_place(document, words)}{message}", hint="mend that line of docs/")
+
+
+def _place(document: Document, words: str) -> str:
+    """`docs/page.md:line: ` of the first line that says so, or nothing."""
+    for name in document.pages if words else ():
+        lines = (document.docs / name).read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, 1):
+            if words in line:
+                return f"docs/{name}:{number}: "
+    return ""
+
+
+def _as_section(page: str, text: str) -> str:
+    """A page as part of one document: headings named as on the site, links become fragments."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)
+    top = page.removesuffix(".md")
+    text = re.sub(
+        r"^```.*?^```$|^(?P<level>#+) (?P<title>.+?)(?: \{ ?(?P<name>[#.][\w. -]+?) ?\})?$",
+        lambda it: _name(it, top) if it["level"] else it[0],
+        re.sub(r"^\{:.*\}$", "", text, flags=re.M),
+        flags=re.M | re.S,
+    )
+    text = re.sub(r"\]\(([\w-]+)\.md\)", r"](#\1)", text)
+    return re.sub(r"\]\([\w-]+\.md(#[\w-]+)\)", r"](\1)", text)
+
+
+def _name(heading: re.Match[str], top: str) -> str:
+    level, title, name = heading["level"], heading["title"], heading["name"] or ""
+    if not name.startswith("#"):
+        plain = re.sub(r"[`*$]|\\\w+", "", title)
+        name = f"#{top if level == '#' else slugify(plain, '-')} {name}"
+    return f"{level} {title} {{{name.strip()}}}"
