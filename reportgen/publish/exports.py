@@ -23,6 +23,7 @@ from reportgen.publish.files import write_changed
 from reportgen.publish.site import Warnings
 
 _READER = "markdown-auto_identifiers-inline_notes-raw_html-raw_tex"
+_LIVE = "try-it.md"  # lives in a browser only
 _BREAK = "```{=typst}\n#pagebreak(weak: true)\n```"
 _APPENDIX = """\
 ```{=typst}
@@ -86,7 +87,7 @@ def compose(
     title, opening = opened.groups()
     brief = re.sub(r"^(## .+)$", r"\1 {.unnumbered .unlisted}", texts["index.md"], flags=re.M)
     texts["index.md"] = "# The answer in brief {.unnumbered}\n" + brief.split(opening, 1)[1]
-    named = {page: _as_section(page, text) for page, text in texts.items()}
+    named = {page: _as_section(page, text) for page, text in texts.items() if page != _LIVE}
     return Document(title, opening, author, named, docs, build)
 
 
@@ -242,6 +243,7 @@ def _as_section(page: str, text: str) -> str:
         re.sub(r"^\{:.*\}$", "", text, flags=re.M),
         flags=re.M | re.S,
     )
+    text = re.sub(r"</?a\b[^>]*>", "", text)  # to a setting of the laboratory
     text = re.sub(r"\]\(([\w-]+)\.md\)", r"](#\1)", text)
     return re.sub(r"\]\([\w-]+\.md(#[\w-]+)\)", r"](\1)", text)
 

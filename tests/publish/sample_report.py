@@ -1,6 +1,7 @@
 """A small report: two experiments with figures, tables and claims of every verdict, and prose."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,8 @@ Length, **not** angle; a list inside:
         '{{ source("publish/numbers.py", "percent") }}\n\n'
         '{{ claim("zero-learns", assumes="supported") }}\n'
     ),
+    # The laboratory's own page; the pages here lack the headings that it leads to.
+    "try-it.md": re.sub(r"\.md#[\w-]+", ".md", (REPO / "docs" / "try-it.md").read_text("utf-8")),
     "errors.md": "# Errors in the wild\n\nNone here.\n",
     "claims.md": "---\nhide: [toc]\n---\n# Claims\n\n{{ claims_table() }}\n",
     "methods.md": "# M\n\n{{ dataset.train | fixed }} images, {{ config.epochs | words }} times.\n",

@@ -2,69 +2,15 @@
 
 import http.server
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from publish.sample_report import write_evidence, write_project
+from publish.browsing import IN_BROWSER, Visit
 
-from reportgen.publish import site
-
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
-]
-PAGES = ("index", "part-1", "part-3", "claims", "experiments", "references")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("site")
-    write_evidence(root)
-    report = write_project(root)
-    report.render()
-    return site.build(root).parent
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """A page in a window of its own; notes errors and requests that leave."""
-
-    def __init__(self, browser: Any, **options: Any) -> None:
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.troubles: list[str] = []
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda request: self._request(request.url))
-
-    def _console(self, message: Any) -> None:
-        if message.type == "error":
-            self.troubles.append(message.text)
-
-    def _request(self, url: str) -> None:
-        if not url.startswith(("file:", "data:", "about:", "http://127.0.0.1")):
-            self.troubles.append(url)
-
-    def __enter__(self) -> "Visit":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.context.close()
+pytestmark = IN_BROWSER
+PAGES = ("index", "part-1", "try-it", "part-3", "claims", "experiments", "references")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

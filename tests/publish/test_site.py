@@ -47,6 +47,8 @@ def test_every_link_and_fragment_resolves_and_none_leaves_but_citations(report: 
                 continue
             target = path.parent / unquote(parts.path) if parts.path else path
             assert target.is_file(), (path.name, address)
+            if target.name == "try-it.html" and "=" in parts.fragment:
+                continue  # a setting of the laboratory: see test_lab.py
             if parts.fragment and target.suffix == ".html":
                 assert parts.fragment in pages[target].ids, (path.name, address)
 
