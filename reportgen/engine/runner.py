@@ -7,6 +7,7 @@ workers are spawned, and stay warm from one run to the next.
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import tempfile
 import threading
@@ -15,13 +16,10 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Self
-
-import numpy as np
 
 from reportgen.engine.datasets import Images
 from reportgen.engine.runs import Result, RunSpec
@@ -95,8 +93,8 @@ class Workers:
     def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
         # Workers keep the last images by their path: others need another.
-        path = Path(self._folder.name) / f"images-{time.monotonic_ns()}.npz"
-        np.savez(path, **{f.name: getattr(images, f.name) for f in fields(Images) if f.init})
+        path = Path(self._folder.name) / f"images-{time.monotonic_ns()}"
+        path.write_bytes(pickle.dumps(images))
         waiting = list(specs)
         strikes = Counter[RunSpec]()
         shapes: dict[int, RunSpec] = {}  # what each worker compiled last
@@ -107,8 +105,7 @@ class Workers:
                     spec = _next(waiting, shapes, worker)
                     shapes[worker] = spec.shape
                     in_flight[self._submit(worker, _train, spec, path)] = (worker, spec)
-            done, _ = wait(in_flight, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
                 worker, spec = in_flight.pop(future)
                 try:
                     result, seconds = future.result()
@@ -132,7 +129,7 @@ class Workers:
                 1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start_worker,
-                initargs=(str(self._log),),
+                initargs=(self._log,),
             )
         try:
             with _ignoring_ctrl_c():
@@ -168,18 +165,15 @@ def _ignoring_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _start_worker(log: str) -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with_parent, args=(parent.sentinel,), daemon=True).start()
+def _start_worker(log: Path) -> None:
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()  # type: ignore[union-attr]  # a child has one
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-
-
-def _end_with_parent(sentinel: int) -> None:
-    wait_for([sentinel])
-    os._exit(1)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
 
 
 def _warm() -> None:
@@ -188,9 +182,8 @@ def _warm() -> None:
 
 @lru_cache(maxsize=1)
 def _images(path: Path) -> Images:
-    with np.load(path) as archive:
-        content = {name: archive[name] for name in archive}
-    return Images(**{**content, "classes": int(content["classes"])})
+    images: Images = pickle.loads(path.read_bytes())  # of this program's own folder
+    return images
 
 
 def _train(spec: RunSpec, path: Path) -> tuple[Result, float]:

@@ -1,4 +1,4 @@
-"""RunSpec + images -> RunRecord: one model, one thread, one XLA-compiled loop.
+"""RunSpec + images -> Result: one model, one thread, one XLA-compiled loop.
 
 The network is a real Keras model. Its forward pass and loss are traced into a loop that gathers
 each batch, differentiates and updates the weights without returning to Python; a loop is compiled
@@ -7,7 +7,6 @@ once for each network shape in a process, and initial weights, batch order and r
 
 import itertools
 import math
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -15,50 +14,47 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reportgen.engine import probes
 from reportgen.engine.datasets import Images
 from reportgen.engine.networks import build_model
-from reportgen.engine.runs import Result, RunSpec
+from reportgen.engine.probes import PROBES
+from reportgen.engine.runs import Probe, Result, RunSpec
 
 # Adam's decay rates; Keras's defaults, and no experiment changes them.
 BETA_1, BETA_2 = 0.9, 0.999
+HISTORY = ("step", "loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def train(spec: RunSpec, images: Images) -> Result:
     """Train and measure one run.
 
     A loss that is not finite ends the run as `diverged`: its test figures are null, what was
-    recorded until then stays.
+    recorded until then stays. With `Probe("test")`, the test loss before the first step, a record
+    has an `initial_loss`.
     """
     trainer = _trainer(spec.shape, images)
     trainer.start(spec)
-    history: dict[str, list[float | None]] = {
-        name: [] for name in ("step", "loss", "accuracy", "val_loss", "val_accuracy")
-    }
-    measured: dict[str, Any] = {}
+    per_epoch = math.ceil(len(images.y_train) / spec.batch_size)
+    epochs = {*range(per_epoch, spec.steps, per_epoch), spec.steps}
+    probed = {step for probe in spec.probes for step in probe.steps if step <= spec.steps}
+    rows: list[tuple[float, ...]] = []
+    measured: dict[str, list[dict[str, Any]]] = {}
     arrays: dict[str, np.ndarray] = {}
-    initial = trainer.evaluate("test") if spec.steps else None
-
-    finite = True
-    epoch_sums = np.zeros(3)
-    for start, stop, epoch_ends in _segments(spec, len(images.y_train)):
+    finite, start, sums = True, 0, np.zeros(3)
+    for stop in sorted({0} | epochs | probed):
+        if finite and stop > start:
+            sums += trainer.run(start, stop)
+            finite = bool(np.isfinite(sums).all())
+            if stop in epochs or not finite:
+                loss, accuracy = sums[:2] / sums[2]
+                found = trainer.evaluate("validation")
+                rows.append((stop, loss, accuracy, found["loss"], found["accuracy"]))
+                finite, sums = finite and math.isfinite(found["loss"]), np.zeros(3)
         for probe in spec.probes:
-            if start in probe.steps:
-                values, matrices = probes.measure(probe.name, trainer)
-                measured.setdefault(probe.name, []).append(_finite({"step": start, **values}))
-                arrays |= {f"{probe.name}-{start}-{key}": m for key, m in matrices.items()}
-        if start == stop or not finite:
-            continue
-        epoch_sums += trainer.run(start, stop)
-        finite = bool(np.isfinite(epoch_sums).all())
-        if epoch_ends or not finite:
-            loss, correct, seen = epoch_sums
-            validation = trainer.evaluate("validation")
-            row = (stop, loss / seen, correct / seen, validation["loss"], validation["accuracy"])
-            for series, value in zip(history.values(), row, strict=True):
-                series.append(_number(value))
-            finite = finite and math.isfinite(validation["loss"])
-            epoch_sums = np.zeros(3)
+            if stop in probe.steps:
+                values, matrices = PROBES[probe.name](trainer)
+                measured.setdefault(probe.name, []).append({"step": stop, **values})
+                arrays |= {f"{probe.name}-{stop}-{key}": m for key, m in matrices.items()}
+        start = stop
 
     record: dict[str, Any] = {
         "key": spec.key,
@@ -67,37 +63,28 @@ def train(spec: RunSpec, images: Images) -> Result:
         "parameters": trainer.model.count_params(),
         "probes": measured,
     }
+    if Probe("test") in spec.probes:
+        record["initial_loss"] = measured["test"][0]["loss"]
     if spec.steps:
-        test = trainer.evaluate("test")
-        record["initial_loss"] = _number(initial["loss"]) if initial else None
-        record["history"] = history
-        record["test_loss"] = _number(test["loss"]) if finite else None
-        record["test_accuracy"] = test["accuracy"] if finite else None
-        record["confusion"] = test["confusion"] if finite else None
-    return Result(record, arrays)
+        columns = map(list, zip(*rows, strict=True))
+        test = trainer.evaluate("test") if finite else {}
+        record |= {
+            "history": dict(zip(HISTORY, columns, strict=True)),
+            "test_loss": test.get("loss"),
+            "test_accuracy": test.get("accuracy"),
+            "confusion": test.get("confusion"),
+        }
+    return Result(_plain(record), arrays)
 
 
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _finite(values: Any) -> Any:
-    """Measured values with null for what is not finite, which JSON cannot hold."""
-    if isinstance(values, dict):
-        return {key: _finite(value) for key, value in values.items()}
-    if isinstance(values, list):
-        return [_finite(value) for value in values]
-    return _number(values) if isinstance(values, float) else values
-
-
-def _segments(spec: RunSpec, images: int) -> Iterator[tuple[int, int, bool]]:
-    """(start, stop, whether an epoch or the run ends at stop), cut at every probe and epoch."""
-    per_epoch = math.ceil(images / spec.batch_size)
-    epochs = {*range(per_epoch, spec.steps + 1, per_epoch), spec.steps}
-    probed = {step for probe in spec.probes for step in probe.steps if step <= spec.steps}
-    for start, stop in itertools.pairwise(sorted({0} | epochs | probed)):
-        yield start, stop, stop in epochs
-    yield spec.steps, spec.steps, False
+def _plain(value: Any) -> Any:
+    """Python's own numbers for NumPy's, and null for what is not finite: JSON knows neither."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @lru_cache(maxsize=4)
@@ -106,22 +93,23 @@ def _trainer(shape: RunSpec, images: Images) -> "Trainer":
 
 
 @lru_cache(maxsize=1)
-def _splits(images: Images) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
-    """The dataset on the device, as bytes, once for all trainers of a process."""
-    return {
-        "train": (tf.constant(images.x_train), tf.constant(images.y_train)),
-        "validation": (tf.constant(images.x_validation), tf.constant(images.y_validation)),
-        "test": (tf.constant(images.x_test), tf.constant(images.y_test)),
-    }
+def _splits(images: Images) -> dict[str, list[tf.Tensor]]:
+    """[images, labels] by split on the device, as bytes, once for all trainers of a process."""
+    found = {}
+    # Of one length, and so of one compilation: what fills up the shorter one is not counted.
+    longest = max(len(images.y_validation), len(images.y_test))
+    for split, length in (
+        ("train", len(images.y_train)),
+        ("validation", longest),
+        ("test", longest),
+    ):
+        pair = [getattr(images, f"{part}_{split}") for part in "xy"]
+        found[split] = [tf.constant(np.resize(a, (length, *a.shape[1:]))) for a in pair]
+    return found
 
 
 class Trainer:
-    """A Keras model with its compiled loop, used for one run after another.
-
-    Attributes:
-        model: The Keras model; its weights are the run's.
-        images: The dataset.
-    """
+    """A Keras `model` with its compiled loop, used for one run after another."""
 
     def __init__(self, shape: RunSpec, images: Images) -> None:
         self.images = images
@@ -130,6 +118,7 @@ class Trainer:
         self._batch_size = shape.batch_size
         weights = self.model.trainable_variables
         self._slots = [[tf.Variable(tf.zeros_like(w)) for w in weights] for _ in range(2)]
+        self._scaling, self._rates = tf.Variable(tf.zeros(2)), tf.Variable(tf.zeros(3))
         self._update = _adam if shape.optimizer.name == "adam" else _sgd
         self._compiled_run = tf.function(self._run, jit_compile=True, autograph=False)
         self._compiled_evaluate = tf.function(self._evaluate, jit_compile=True, autograph=False)
@@ -145,67 +134,50 @@ class Trainer:
         self.model.set_weights(initial.get_weights())
         for slot in itertools.chain(*self._slots):
             slot.assign(tf.zeros_like(slot))
-        scaling = self.images.standardization if spec.standardized else (0.0, 1.0)
-        self._scaling = tf.constant(scaling, tf.float32)
-        optimizer = spec.optimizer
-        self._rates = tf.constant(
-            (optimizer.learning_rate, optimizer.momentum, optimizer.epsilon), tf.float32
-        )
+        self._scaling.assign(self.images.standardization if spec.standardized else (0.0, 1.0))
+        of = spec.optimizer
+        self._rates.assign((of.learning_rate, of.momentum, of.epsilon))
         self.seed = spec.seed
 
     def run(self, start: int, stop: int) -> np.ndarray:
         """Take optimizer steps start .. stop-1, all of one epoch.
 
         Returns:
-            Sum of the loss over the images seen, number of them classified right while
-            training, number seen: shape (3,).
+            Sum of the loss, number classified right and number of images, shape (3,).
         """
-        count = len(self.images.y_train)
-        per_epoch = math.ceil(count / self._batch_size)
+        count, size = len(self.images.y_train), self._batch_size
+        whole, per_epoch = count // size, math.ceil(count / size)
         epoch, first = divmod(start, per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(count).astype(np.int32)
-        whole = count // self._batch_size
-        batches = order[: whole * self._batch_size].reshape(whole, self._batch_size)
         last = first + stop - start
-        sums = np.zeros(3)
+        order = np.random.default_rng([self.seed, epoch]).permutation(count).astype(np.int32)
+        calls = []
         if first < whole:
-            sums += self._steps(batches, first, min(last, whole), start)
+            batches = order[: whole * size].reshape(whole, size)
+            calls.append((batches, first, min(last, whole), start))
         if last > whole:  # Keras's last batch of an epoch holds what is left
-            rest = order[whole * self._batch_size :][None]
-            sums += self._steps(rest, 0, 1, stop - 1)
-        return sums
+            calls.append((order[whole * size :][None], 0, 1, stop - 1))
+        sums = [self._compiled_run(*map(tf.constant, call)) for call in calls]
+        total: np.ndarray = np.asarray(sums, np.float64).sum(axis=0)
+        return total
 
     def evaluate(self, split: str) -> dict[str, Any]:
-        """Mean loss, accuracy and confusion matrix (true class, predicted class) on a split."""
-        images, labels = self._splits[split]
-        losses, predicted = self._compiled_evaluate(images, labels, self._scaling)
-        classes = self.images.classes
-        pairs = labels.numpy() * classes + predicted.numpy()
+        """Mean loss, accuracy and confusion matrix (true class, predicted class) of a split."""
+        labels, classes = getattr(self.images, f"y_{split}"), self.images.classes
+        found = self._compiled_evaluate(*self._splits[split])
+        losses, predicted = (values.numpy()[: len(labels)] for values in found)
+        pairs = labels * classes + predicted
         confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
         return {
-            "loss": float(np.mean(losses.numpy(), dtype=np.float64)),
+            "loss": float(np.mean(losses, dtype=np.float64)),
             "accuracy": float(confusion.trace() / confusion.sum()),
             "confusion": confusion.tolist(),
         }
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
         """Bytes -> what the network sees: [0, 1] as in the assignment, or standardized."""
-        return _scale(images, self._scaling)
+        return (tf.cast(images, tf.float32) / 255.0 - self._scaling[0]) / self._scaling[1]
 
-    def _steps(self, batches: np.ndarray, first: int, last: int, step: int) -> np.ndarray:
-        sums = self._compiled_run(
-            tf.constant(batches),
-            tf.constant(first),
-            tf.constant(last),
-            tf.constant(step),
-            self._scaling,
-            self._rates,
-        )
-        return np.asarray(sums, dtype=np.float64)
-
-    def _run(
-        self, batches: Any, first: Any, last: Any, step: Any, scaling: Any, rates: Any
-    ) -> tf.Tensor:
+    def _run(self, batches: Any, first: Any, last: Any, step: Any) -> tf.Tensor:
         images, labels = self._splits["train"]
         weights = self.model.trainable_variables
 
@@ -213,12 +185,12 @@ class Trainer:
             batch = batches[index]
             y = tf.gather(labels, batch)
             with tf.GradientTape() as tape:
-                p = self.model(_scale(tf.gather(images, batch), scaling), training=True)
+                p = self.model(self.inputs(tf.gather(images, batch)), training=True)
                 losses = keras.losses.sparse_categorical_crossentropy(y, p)
                 loss = tf.reduce_mean(losses)
             gradients = tape.gradient(loss, weights)
             iteration = tf.cast(step + index - first + 1, tf.float32)
-            self._update(weights, self._slots, gradients, iteration, rates)
+            self._update(weights, self._slots, gradients, iteration, self._rates)
             correct = tf.argmax(p, axis=-1, output_type=tf.int32) == y
             counted = (losses, tf.cast(correct, tf.float32), tf.ones_like(losses))
             return index + 1, sums + tf.stack([tf.reduce_sum(c) for c in counted])
@@ -226,14 +198,10 @@ class Trainer:
         _, sums = tf.while_loop(lambda index, _: index < last, body, (first, tf.zeros(3)))
         return sums
 
-    def _evaluate(self, images: Any, labels: Any, scaling: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        p = self.model(_scale(images, scaling), training=False)
+    def _evaluate(self, images: Any, labels: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        p = self.model(self.inputs(images), training=False)
         losses = keras.losses.sparse_categorical_crossentropy(labels, p)
         return losses, tf.argmax(p, axis=-1, output_type=tf.int32)
-
-
-def _scale(images: tf.Tensor, scaling: tf.Tensor) -> tf.Tensor:
-    return (tf.cast(images, tf.float32) / 255.0 - scaling[0]) / scaling[1]
 
 
 def _adam(weights: Any, slots: Any, gradients: Any, iteration: Any, rates: Any) -> None:

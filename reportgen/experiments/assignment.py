@@ -47,8 +47,8 @@ def network(
     per_epoch = -(-dataset.train // config.batch_size)
     early = tuple(step for step in EARLY if step < per_epoch)
     steps = config.epochs * per_epoch
-    probes = (Probe("summary"), Probe("validation", early), Probe("dead_units", (steps,)))
-    defaults: dict[str, Any] = {"steps": steps, "probes": probes}
+    looks = (Probe("test"), Probe("validation", early), Probe("dead_units", (steps,)))
+    defaults: dict[str, Any] = {"steps": steps, "probes": (Probe("summary"), *looks)}
     return RunSpec(
         dataset=dataset.digest,
         layers=(

@@ -11,7 +11,7 @@ import pytest
 from reportgen.config import ASSIGNMENT_INITIALIZERS, Initializer
 from reportgen.engine.datasets import DatasetInfo, Images
 from reportgen.engine.networks import build_model
-from reportgen.engine.probes import measure
+from reportgen.engine.probes import PROBES
 from reportgen.engine.runs import Layer, Optimizer, Probe, RunSpec, canonical
 from reportgen.engine.training import Trainer, _trainer, train
 
@@ -158,8 +158,8 @@ def test_only_the_last_bias_moves_from_zeros(small: Small) -> None:
 # --- what a record holds ------------------------------------------------------------------------
 
 
-def test_a_record_tells_the_loss_before_the_first_step(small: Small) -> None:
-    spec = run(small, probes=(Probe("validation", (0,)),))
+def test_a_record_tells_the_loss_before_the_first_step_where_it_is_asked_for(small: Small) -> None:
+    spec = run(small, probes=(Probe("validation"), Probe("test")))
     record = train(spec, small[1]).record
     untrained = build_model(spec.layers, input_shape=small[1].shape, seed=spec.seed)
     untrained.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
@@ -170,6 +170,8 @@ def test_a_record_tells_the_loss_before_the_first_step(small: Small) -> None:
         x, y = (getattr(small[1], f"{part}_{split}") for part in "xy")
         expected = untrained.evaluate(x / np.float32(255), y, verbose=0)
         assert value == pytest.approx(expected, rel=1e-5)
+    others = (), (Probe("test", (STEPS,)),)
+    assert all("initial_loss" not in train(run(small, probes=p), small[1]).record for p in others)
 
 
 def test_a_record_names_its_run_and_counts_its_parameters(small: Small) -> None:
@@ -217,7 +219,7 @@ EXPLOSION = Optimizer("sgd", learning_rate=1e12)
 
 
 def test_a_run_that_diverges_is_recorded_with_nulls(small: Small) -> None:
-    probes = (Probe("validation", (0, STEPS, 2 * STEPS)),)
+    probes = (Probe("validation", (0, STEPS, 2 * STEPS)), Probe("test"))
     result = train(run(small, optimizer=EXPLOSION, steps=3 * STEPS, probes=probes), small[1])
     record = result.record
     assert record["status"] == "diverged"
@@ -261,12 +263,13 @@ def test_a_summary_does_not_tell_how_many_models_came_before(small: Small) -> No
     for _ in range(2):
         trainer = Trainer(spec.shape, small[1])
         trainer.start(spec)
-        texts.append(measure("summary", trainer)[0]["text"])
+        texts.append(PROBES["summary"](trainer)[0]["text"])
     assert texts[0] == texts[1]
 
 
 def test_a_seed_decides_draws_and_order(small: Small) -> None:
-    records = [train(run(small, seed=seed), small[1]).record for seed in (0, 0, 1)]
+    probes = (Probe("test"),)
+    records = [train(run(small, seed=s, probes=probes), small[1]).record for s in (0, 0, 1)]
     assert records[0] == records[1]
     assert records[0]["initial_loss"] != records[2]["initial_loss"]
     # Zeros draws nothing: what differs between two seeds is the order of the batches alone.
