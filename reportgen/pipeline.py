@@ -4,10 +4,6 @@ reportgen.toml -> Config -> runs of each experiment -> missing ones -> workers -
 -> a table an experiment -> figures, tables, claims (build/evidence) -> build/pages -> build/site
 """
 
-import hashlib
-import json
-import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +18,7 @@ from reportgen.engine.runner import Finished, Workers, worker_count
 from reportgen.engine.runs import RunSpec, framework_versions
 from reportgen.engine.store import Store
 from reportgen.errors import Interrupted, ReportgenError
+from reportgen.experiments import kept
 
 if TYPE_CHECKING:
     from reportgen.publish.faults import Fault
@@ -85,7 +82,7 @@ def build(project: Project) -> "tuple[Path, Rendered]":
 
 def run(project: Project) -> None:
     """Train what is missing and analyse what is new."""
-    if not _is_current(project):
+    if not kept.is_current(project.root, project.config):
         dataset, records = train(project)
         analyse(project, dataset, records)
     shown = project.store.dataset(project.config.dataset)
@@ -166,25 +163,8 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
 
 def analyse(project: Project, dataset: DatasetInfo, records: dict[str, dict[str, Any]]) -> None:
     """Turn the records into figures, tables and claims, all experiments or none."""
-    from reportgen.experiments import evidence
-    from reportgen.experiments.registry import chosen
-
-    store = project.store
-    seconds = store.read_notes("environment").get("seconds", {})
-    fresh = project.evidence.with_name("evidence.new")
-    shutil.rmtree(fresh, ignore_errors=True)
     with project.stage("figures"):
-        for experiment in chosen(project.config):
-            runs = experiment.runs(project.config, dataset)
-            table = evidence.tabulate(runs, records)
-            results = evidence.Results(table, project.config, dataset, store.arrays)
-            cost = sum(seconds.get(run.spec.key, 0.0) for run in runs)
-            evidence.write(
-                experiment, results, fresh / experiment.name, seconds=None if _timeless() else cost
-            )
-    (fresh / "stamp").write_text(_stamp(project), encoding="utf-8")
-    shutil.rmtree(project.evidence, ignore_errors=True)
-    fresh.rename(project.evidence)
+        kept.write(project.root, project.config, dataset, records)
 
 
 def render(project: Project) -> "Rendered":
@@ -257,17 +237,8 @@ def _findings(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the experiments found, in words, and what else pages may name."""
     from reportgen.publish import wording
 
-    if not (project.evidence / "stamp").exists():
-        raise ReportgenError("there are no results yet", hint="run: reportgen run")
-    if not _is_current(project):  # its numbers would stand beside another configuration's
-        raise ReportgenError(
-            "figures and tables are of other results or another configuration than these",
-            hint="run: reportgen run",
-        )
-    found = [json.loads(path.read_text()) for path in project.evidence.glob("*/evidence.json")]
-    content = {it["name"]: it for it in sorted(found, key=lambda it: it["number"])}
-    context = _context(project)
-    return wording.fill(content, project.root / "docs", context), context
+    found, context = kept.read(project.root, project.config), _context(project)
+    return wording.fill(found, project.root / "docs", context), context
 
 
 def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]]:
@@ -290,40 +261,11 @@ def _find_dataset(project: Project, store: Store) -> tuple[DatasetInfo, Any]:
     return datasets.load(name, fallback=project.config.fallback, project=project.root)
 
 
-def _is_current(project: Project) -> bool:
-    try:
-        stamp = (project.evidence / "stamp").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    # Without its note the pages cannot tell of the dataset.
-    recorded = project.store.dataset(project.config.dataset)
-    return recorded is not None and stamp == _stamp(project)
-
-
-def _stamp(project: Project) -> str:
-    """Digest of all that the evidence depends on: configuration, code, results, dataset file."""
-    settings = project.config.model_copy(update={"author": None, "workers": 0})
-    digest = hashlib.sha256(repr((framework_versions(), _timeless(), settings)).encode())
-    package = Path(__file__).parent
-    sources = [p for p in package.rglob("*.py") if "publish" not in p.parts and p.name != "cli.py"]
-    results = (project.root / "results").glob("*.jsonl")
-    for path in [*sorted(sources), *sorted(results)]:
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    if found := datasets.locate(project.config.dataset, project.root):
-        digest.update(repr((found.stat().st_size, found.stat().st_mtime_ns)).encode())
-    return digest.hexdigest()
-
-
-def _timeless() -> bool:
-    """Under SOURCE_DATE_EPOCH nothing in the report may tell when or where it was made."""
-    return "SOURCE_DATE_EPOCH" in os.environ
-
-
 def _context(project: Project) -> dict[str, Any]:
     """What pages may name besides the experiments' values."""
     dataset = project.store.dataset(project.config.dataset)
     assert dataset is not None, "evidence is only written for a recorded dataset"
-    environment = {} if _timeless() else project.store.read_notes("environment")
+    environment = {} if kept.is_timeless() else project.store.read_notes("environment")
     config = {key: getattr(project.config, key) for key in type(project.config).model_fields}
     return {
         "config": config | {"author": project.config.author.model_dump()},

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from reportgen.cli import Terminal, main
 from reportgen.engine.store import Store
 from reportgen.errors import InputError, Interrupted, ReportgenError
 
+ROOT = Path(__file__).parents[1]
 COMMANDS = sorted(main.commands)
 
 
@@ -198,6 +200,7 @@ def test_status_for_programs_is_json_and_nothing_else(project: Path) -> None:
 def test_the_experiments_are_listed_with_their_questions(project: Path) -> None:
     with (project / "reportgen.toml").open("a") as file:
         file.write("[experiments]\nassignment = false\n")
+    shutil.copytree(ROOT / "docs" / "experiments", project / "docs" / "experiments")
     told = reportgen("experiments", "--project", project, expect=0).stdout
     assert "assignment: off\n    How do zero" in told
 

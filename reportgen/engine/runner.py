@@ -8,7 +8,9 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import resource
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -26,6 +28,9 @@ from reportgen.engine.runs import Result, RunSpec
 
 # A run that broke its process this often is given up.
 STRIKES = 3
+# A process that has grown beyond this makes way for a new one: every network shape that it compiles
+# leaves some memory behind, and one run may take half a gigabyte more.
+MEGABYTES = 1400
 # XLA on CPU varied from run to run with more than one thread, and never with one.
 WORKER_ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -98,7 +103,7 @@ class Workers:
         waiting = list(specs)
         strikes = Counter[RunSpec]()
         shapes: dict[int, RunSpec] = {}  # what each worker compiled last
-        in_flight: dict[Future[tuple[Result, float]], tuple[int, RunSpec]] = {}
+        in_flight: dict[Future[tuple[Result, float, float]], tuple[int, RunSpec]] = {}
         while waiting or in_flight:
             for worker in set(range(self.count)) - {worker for worker, _ in in_flight.values()}:
                 if waiting:
@@ -108,7 +113,10 @@ class Workers:
             for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
                 worker, spec = in_flight.pop(future)
                 try:
-                    result, seconds = future.result()
+                    result, seconds, megabytes = future.result()
+                    if megabytes > MEGABYTES:
+                        self._stop(worker)
+                        shapes.pop(worker)
                     yield Finished(spec, result, seconds)
                 except BrokenProcessPool:
                     self._stop(worker)
@@ -186,8 +194,12 @@ def _images(path: Path) -> Images:
     return images
 
 
-def _train(spec: RunSpec, path: Path) -> tuple[Result, float]:
+def _train(spec: RunSpec, path: Path) -> tuple[Result, float, float]:
+    """The result, the seconds it took, and the most memory that this process has had, in MB."""
     from reportgen.engine.training import train
 
     started = time.perf_counter()
-    return train(spec, _images(path)), time.perf_counter() - started
+    result = train(spec, _images(path))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in KB, on a Mac in bytes
+    megabytes = peak / (1e6 if sys.platform == "darwin" else 1e3)
+    return result, time.perf_counter() - started, megabytes

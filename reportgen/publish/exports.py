@@ -30,6 +30,7 @@ _APPENDIX = """\
 #pagebreak(weak: true)
 #counter(heading).update(0)
 #set heading(numbering: "A.1")
+#show figure: set figure(placement: none)
 ```"""
 
 

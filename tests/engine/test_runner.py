@@ -99,3 +99,18 @@ def test_runs_of_one_shape_stay_with_the_worker_that_compiled_it() -> None:
     assert runner._next(waiting, shapes, 0) is narrow
     shapes = {0: narrow.shape}
     assert runner._next(waiting, shapes, 1).layers[0].units == 16
+
+
+def test_a_process_that_has_grown_makes_way_for_a_new_one(
+    two: Workers, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [spec(seed, steps=5) for seed in range(2)]
+    expected = finished(two.run(specs, images))
+    monkeypatch.setattr(runner, "MEGABYTES", 0)
+    with Workers(1, log=tmp_path / "workers.log") as workers:
+        processes = set()
+        for outcome in workers.run(specs, images):
+            assert isinstance(outcome, Finished)
+            assert canonical(outcome.result.record) == expected[outcome.spec.seed]
+            processes |= {len(workers._pools)}
+        assert processes == {0}  # none is kept after its run
