@@ -11,7 +11,7 @@ from reportgen.experiments.decide import fixed, interval
 from reportgen.experiments.evidence import Figure, Table
 
 THRESHOLDS = (0.90, 0.95, 0.97)
-SPAN = "95 % interval"
+SPAN = "95% interval"
 
 Arms = dict[str, pd.DataFrame]  # the runs by name of their initializer
 Names = tuple[str, ...]  # of the classes

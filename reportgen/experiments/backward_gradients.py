@@ -106,7 +106,7 @@ def _draw_funnel(results: Results) -> Figure:
 def _near_one(results: Results, measured: nets.Measured, **factors: float) -> evidence.Outcome:
     """Whether the largest departure of the three starts, by draw, stays inside the tolerance."""
     changes = [nets.growth(measured(results, arm)) * factors.get(arm, 1) for arm in SHOWN]
-    how = f"largest departure of the three starts: 95 % interval of its mean below {TOLERANCE:g}"
+    how = f"largest departure of the three starts: 95% interval of its mean below {TOLERANCE:g}"
     off = np.max(np.abs(np.array(changes) - 1), axis=0)
     return replace(decide.between(off, -TOLERANCE, TOLERANCE), how=how)
 

@@ -39,7 +39,7 @@ def by_layer(rows: pd.DataFrame, probe: str, name: str, *, at: int = 0) -> np.nd
 
 
 def mean(values: Iterable[float]) -> Mean | None:
-    """Mean and 95 % interval of what is finite, or None where nothing is."""
+    """Mean and 95% interval of what is finite, or None where nothing is."""
     finite = [float(value) for value in values if value is not None and np.isfinite(value)]
     return statistics.mean_interval(finite) if finite else None
 
@@ -62,7 +62,7 @@ def directional(
     a: pd.Series, b: pd.Series, *, p_value: float | None = None, **details: Any
 ) -> Outcome:
     """Whether a lies above b, by seed; `p_value` is the test's, corrected for a family."""
-    how = "paired by seed: 95 % bootstrap interval and exact sign-flip test both exclude 0"
+    how = "paired by seed: 95% bootstrap interval and exact sign-flip test both exclude 0"
     pair = difference(a, b)
     verdict = statistics.directional_verdict(pair, p_value=p_value) if pair else "inconclusive"
     return _outcome(pair, verdict, how, details)
@@ -70,17 +70,17 @@ def directional(
 
 def equivalent(a: pd.Series, b: pd.Series, *, margin: float, **details: Any) -> Outcome:
     """Whether a and b differ by no more than a margin that was declared beforehand."""
-    how = f"paired by seed: 95 % bootstrap interval inside ±{margin:g}"
+    how = f"paired by seed: 95% bootstrap interval inside ±{margin:g}"
     pair = difference(a, b)
     verdict = statistics.equivalence_verdict(pair, margin=margin) if pair else "inconclusive"
     return _outcome(pair, verdict, how, {"margin": margin, **details})
 
 
 def between(values: Iterable[float], low: float, high: float, **details: Any) -> Outcome:
-    """Whether a mean lies from low to high: its 95 % interval wholly inside, or wholly outside."""
+    """Whether a mean lies from low to high: its 95% interval wholly inside, or wholly outside."""
     found = mean(values)
     bounds = f"inside {text(low)} to {text(high)}" if high < np.inf else f"above {text(low)}"
-    how = f"95 % interval of the mean {bounds}"
+    how = f"95% interval of the mean {bounds}"
     verdict: Verdict = "inconclusive"
     if found and low <= found.low and found.high <= high:
         verdict = "supported"
@@ -90,7 +90,7 @@ def between(values: Iterable[float], low: float, high: float, **details: Any) ->
 
 
 def above(values: Iterable[float], bound: float, **details: Any) -> Outcome:
-    """Whether a mean lies above a bound, with its whole 95 % interval."""
+    """Whether a mean lies above a bound, with its whole 95% interval."""
     return between(values, bound, np.inf, **details)
 
 

@@ -62,7 +62,7 @@ def grid(results: Results) -> pd.DataFrame:
 
 @cache
 def reach(variance: float) -> float:
-    """Theory's greatest trainable depth, 6 xi_c."""
+    """Theory's greatest trainable depth, six times xi_c."""
     return 6 * theory.MeanField("tanh", sigma_w2=variance, sigma_b2=BIAS_VARIANCE).xi_c
 
 
@@ -81,7 +81,13 @@ def analyse(results: Results) -> Findings:
         ("tanh, theory: critical variance", 1.76095, critical, 1.7609, 1.761),
         ("tanh: variance at which deep nets train best", 1.761, peak.effect, *PEAK),
         *(
-            (f"tanh, theory: 6 xi_c at {variance:g}", d, reach(variance), d * 0.995, d * 1.005)
+            (
+                f"tanh, theory: six times xi_c at {variance:g}",
+                d,
+                reach(variance),
+                d * 0.995,
+                d * 1.005,
+            )
             for variance, d in THEIRS.items()
         ),
     ]
@@ -128,7 +134,7 @@ def _peak(results: Results) -> evidence.Outcome:
 def _beyond_reach(results: Results) -> evidence.Outcome:
     cells = by_cell(results)
     inside = cells["depth"] <= cells["reach"]
-    how = f"every net deeper than 6 xi_c at an accuracy of at most {LEARNED:g}"
+    how = f"every net deeper than six times xi_c at an accuracy of at most {LEARNED:g}"
     figures = {"within": inside.sum(), "trained": cells["trained"][inside].sum()}
     return decide.always(~cells["trained"][~inside], how, **figures)
 

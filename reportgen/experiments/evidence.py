@@ -56,7 +56,7 @@ class Results:
 class Outcome:
     """How a claim's test came out: the verdict, and the `effect` that decided.
 
-    The effect has a 95 % interval from `low` to `high`, where it has one, and `n` runs or pairs
+    The effect has a 95% interval from `low` to `high`, where it has one, and `n` runs or pairs
     behind it. `how` is the test in words; `details` are more figures for the claim's sentences.
     """
 

@@ -55,7 +55,11 @@ class Macros(ABC):
             book.spare |= {it.id: book.page for it in mine}
         here = [it for it in mine if it.page == book.page]
         drawn = [self.figure(it.id) if it.kind == "figure" else self.table(it.id) for it in here]
-        others = ", ".join(self.draw_ref(it) for it in mine if it not in here)
+        others = ", ".join(
+            self.draw_ref(it)
+            for it in sorted(mine, key=lambda it: (it.kind, it.number))
+            if it not in here
+        )
         return "".join(drawn) + (f"In the text: {others}." if others else "")
 
     def ref(self, id: str) -> str:
