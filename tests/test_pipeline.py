@@ -1,5 +1,6 @@
 """One small report, made by the commands as a user gives them."""
 
+import hashlib
 import html
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -266,3 +268,28 @@ def test_the_projects_prose_keeps_its_own_rules() -> None:
     from reportgen.publish import lint
 
     assert [str(fault) for fault in lint.check(ROOT / "docs")] == []
+
+
+def test_a_grader_checks_a_submission_by_training_some_of_it_again(project: Path) -> None:
+    reportgen(project, "export", "submission")
+    submission = project / "build" / "submission.zip"
+    told = reportgen(project, "verify", str(submission), "--runs", "2", "--seed", "1").stdout
+    assert "every digest is right" in told
+    assert told.count("the same record") == 2
+    # A result that was made prettier, with every digest made right again.
+    forged = project / "forged.zip"
+    with zipfile.ZipFile(submission) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    with Store(project / "forged") as store:
+        for line in files["results/assignment.jsonl"].splitlines():
+            record = json.loads(line)["record"]
+            store.append("assignment", {**record, "test_accuracy": 0.999}, {})
+    files["results/assignment.jsonl"] = (project / "forged" / "assignment.jsonl").read_bytes()
+    del files["SHA256SUMS"]
+    sums = [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in files.items()]
+    with zipfile.ZipFile(forged, "w") as packed:
+        for name, data in {**files, "SHA256SUMS": "\n".join(sums).encode()}.items():
+            packed.writestr(name, data)
+    failed = reportgen(project, "verify", str(forged), "--runs", "2", "--seed", "1", expect=1)
+    assert failed.stdout.count("BEYOND") == 2
+    assert "2 of 2 runs came out otherwise" in failed.stderr

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from reportgen.engine.store import Store
 from reportgen.errors import InputError, Interrupted, ReportgenError
 from reportgen.experiments.registry import experiments
 from reportgen.pipeline import Project
+
+ROOT = Path(__file__).parents[1]
 
 
 def made_up(spec: RunSpec, classes: int) -> Result:
@@ -363,7 +366,7 @@ def test_results_of_mnist_are_shown_without_its_images(offline: Path, here: type
 def test_pages_never_put_new_settings_beside_old_results(
     root: Path, here: type[Here], changed: dict[str, Any]
 ) -> None:
-    (root / "docs").mkdir()
+    shutil.copytree(ROOT / "docs" / "experiments", root / "docs" / "experiments")
     (root / "docs" / "index.md").write_text("{{ config.seeds }} seed of {{ dataset.name }}\n")
     (root / "docs" / "references.bib").write_text("")
     (root / "mkdocs.yml").write_text("nav: [index.md]\n")

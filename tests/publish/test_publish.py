@@ -111,7 +111,8 @@ def crawl(home: str, folder: Path) -> tuple[set[str], list[str]]:
     for url, address in links:
         target, fragment = urldefrag(urljoin(url, address))
         aim = pages[target]
-        if address.startswith("/") or (fragment and aim and fragment not in aim.ids):
+        named = fragment and "=" not in fragment  # with it, a setting of the laboratory
+        if address.startswith("/") or (named and aim and fragment not in aim.ids):
             amiss.append(f"{url}: {address}")
     return set(pages), amiss
 
