@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from reportgen.errors import InputError
 
 CONFIG_FILE = "reportgen.toml"
+QUICK_SEEDS = 3  # of the main comparison at most, in the quick profile
 
 # Keras's initializers with the parameters that a spec may set, by their Keras names. Kept as a
 # table because importing keras loads TensorFlow; a test holds it equal to Keras's own.
@@ -149,7 +150,7 @@ class Config(_Section):
     batch_size: int = Field(default=64, ge=1, le=10_000)
     profile: Literal["full", "quick"] = "full"
     """`"quick"` gives a draft of every experiment in about a minute of training, from fewer seeds
-    and steps; its numbers are not for handing in."""
+    (three at most in the main comparison) and steps; its numbers are not for handing in."""
     experiments: dict[str, bool | Size] = Field(default={})
     """`symmetry = false` leaves an experiment out, `symmetry = { seeds = 10 }` sets its size; those
     not named run as the profile says."""
@@ -221,6 +222,8 @@ def parse(content: dict[str, Any], *, origin: str) -> Config:
             f"{origin} has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{lines}",
             hint="each option is explained in reportgen.toml",
         )
+    if config.profile == "quick":
+        return config.model_copy(update={"seeds": min(config.seeds, QUICK_SEEDS)})
     return config
 
 

@@ -237,3 +237,10 @@ def test_none_of_the_assignments_four_may_be_missing(label: str) -> None:
 def test_an_empty_list_of_initializers_names_all_four() -> None:
     (found,) = problems("initializers = []")
     assert all(initializer.label in found for initializer in ASSIGNMENT_INITIALIZERS)
+
+
+def test_the_quick_profile_takes_three_seeds_at_most() -> None:
+    def seeds(**options: object) -> int:
+        return parse({"profile": "quick", **options}, origin="it").seeds
+
+    assert (seeds(), seeds(seeds=2), seeds(seeds=20)) == (3, 2, 3)
