@@ -24,7 +24,12 @@ from reportgen.publish.site import Warnings
 
 _READER = "markdown-auto_identifiers-inline_notes-raw_html-raw_tex"
 _LIVE = "try-it.md"  # lives in a browser only
-_BREAK = "```{=typst}\n#pagebreak(weak: true)\n```"
+# Among so much text figures float; before and after it each stands where it is named.
+_PARTS = """\
+```{=typst}
+#pagebreak(weak: true)
+#show figure.where(kind: image): set figure(placement: auto)
+```"""
 _APPENDIX = """\
 ```{=typst}
 #pagebreak(weak: true)
@@ -56,7 +61,7 @@ class Document:
         """All pages as one text."""
         brief, *parts = [text for page, text in self.pages.items() if page in BODY]
         rest = [text for page, text in self.pages.items() if page not in BODY]
-        return "\n\n".join([brief, _BREAK, *parts, _APPENDIX, *rest])
+        return "\n\n".join([brief, _PARTS, *parts, _APPENDIX, *rest])
 
 
 def compose(
