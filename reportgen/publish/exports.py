@@ -21,6 +21,7 @@ from reportgen.publish.book import Evidence
 from reportgen.publish.export_macros import BODY, ExportMacros
 from reportgen.publish.files import write_changed
 from reportgen.publish.site import Warnings
+from reportgen.publish.word import number_pages
 
 _READER = "markdown-auto_identifiers-inline_notes-raw_html-raw_tex"
 _LIVE = "try-it.md"  # lives in a browser only
@@ -137,8 +138,9 @@ def pdf(document: Document, path: Path) -> list[str]:
 def docx(document: Document, path: Path) -> list[str]:
     """Write the Word file: real headings, native equations, figures as PNG at 300 dpi."""
     drawings(document)
-    text = document.body.replace(".light.svg)", ".png)")
+    text = _stated(document).replace(".light.svg)", ".png)")
     _pandoc(document, "docx", "--toc", "--number-sections", f"--output={path}", text=text)
+    number_pages(path, document.title)
     return []
 
 
@@ -146,8 +148,14 @@ def page(document: Document, path: Path) -> list[str]:
     """Write the whole report as one HTML file with everything embedded."""
     style = document.docs / "export" / "report.css"
     look = ("--toc", "--number-sections", "--mathml", "--embed-resources", f"--css={style}")
-    _pandoc(document, "html5", "--standalone", *look, f"--output={path}")
+    text = _stated(document)
+    _pandoc(document, "html5", "--standalone", *look, f"--output={path}", text=text)
     return []
+
+
+def _stated(document: Document) -> str:
+    """The document below the author's statement, where there is one."""
+    return f"{_literal(document.author['statement'])}\n\n{document.body}"
 
 
 def drawings(document: Document) -> None:

@@ -101,10 +101,13 @@ def test_the_word_file_has_real_headings_equations_and_sharp_figures(handed: Rep
     with zipfile.ZipFile(handed.root / "build" / "report.docx") as packed:
         body = packed.read("word/document.xml").decode()
         core = packed.read("docProps/core.xml").decode()
+        assert 'w:instr="PAGE"' in packed.read("word/footer.xml").decode()
         media = [name for name in packed.namelist() if name.startswith("word/media/")]
     assert re.search(r'w:pStyle w:val="Heading1"', body)
     assert "<m:oMath>" in body
     assert "How should the weights" in core
+    assert "My own work." in body
+    assert 'w:footerReference w:type="default"' in body
     assert media
     assert all(name.endswith(".png") for name in media)
     shown = re.findall(r"Figure.1", body)
