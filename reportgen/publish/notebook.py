@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,7 @@ def notebook(document: Document, path: Path, *, execute: bool = False) -> list[s
     Raises:
         InputError: a cell of docs/export/notebook.md does not run.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for the training cells
     exports.drawings(document)
     made = [_markdown(f"# {document.title}\n\n{document.abstract}", document)]
     space: dict[str, Any] = {"__name__": "__main__"}
