@@ -190,6 +190,7 @@ function frame() {
   clearTimeout(rest)
   rest = setTimeout(settle, 250, result, ideal, words)
   lab.spent = performance.now() - begun // for benchmarks/lab.py
+  return [result, ideal, words]
 }
 const refresh = () => (due ||= requestAnimationFrame(frame))
 
@@ -252,6 +253,9 @@ addEventListener("hashchange", () => {
 const fit = (width) => {
   for (const key in panels) panels[key].width = width ?? within(key, "svg").clientWidth
 }
+// Once before the rest of the page is read, so that nothing is there yet that could be moved.
+fit()
+settle(...frame())
 new ResizeObserver(() => {
   fit()
   refresh()

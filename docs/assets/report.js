@@ -7,15 +7,17 @@ document.querySelector("[data-md-component=search]")?.setAttribute("aria-label",
 addEventListener("load", () =>
   document.querySelectorAll(".md-code__nav").forEach((nav) => nav.setAttribute("role", "none")))
 
-// A formula that is wider than the screen scrolls, also by keyboard.
+// A formula or figure that is wider than the screen scrolls, also by keyboard.
+const formula = [["tabindex", "0"], ["role", "group"], ["aria-label", "Formula"]]
 const wide = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const scrolls = target.scrollWidth > target.clientWidth
-    for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "Formula"]])
+    // A figure has a role and a name of its own.
+    for (const [name, value] of target.matches(".math-block") ? formula : formula.slice(0, 1))
       scrolls ? target.setAttribute(name, value) : target.removeAttribute(name)
   }
 })
-document.querySelectorAll(".math-block").forEach((block) => wide.observe(block))
+document.querySelectorAll(".math-block, .figure__image").forEach((block) => wide.observe(block))
 
 // Chromium gives every root the width of its tallest sign; other browsers have no such gap.
 document.fonts.ready.then(() => {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reportgen.publish import numbers
 from reportgen.publish.citations import Citations
 from reportgen.publish.faults import Fault, nearest
 
@@ -27,6 +28,11 @@ class Exhibit:
     def anchor(self) -> str:
         """Its fragment in the page's address."""
         return f"{self.kind}-{self.id}"
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """A table's cells as they are printed."""
+        return [[numbers.powers(cell) for cell in row] for row in self.data["rows"]]
 
     def __str__(self) -> str:
         return f"{self.kind.capitalize()} {self.number}"

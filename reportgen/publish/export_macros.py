@@ -54,7 +54,7 @@ class ExportMacros(Macros):
     def draw_table(self, table: Exhibit) -> str:
         data = table.data
         rule = [":--" if align == "l" else "--:" for align in data["align"]]
-        rows = [_row(data["columns"]), _row(rule), *map(_row, data["rows"])]
+        rows = [_row(data["columns"]), _row(rule), *map(_row, table.rows)]
         caption = f": **{table}.** {data['caption']} {{#{table.anchor}}}"
         return "\n\n" + "\n".join(rows) + f"\n\n{caption}\n\n"
 

@@ -4,6 +4,7 @@ A value that is not finite (an arm whose runs all diverged) is written as a dash
 """
 
 import math
+import re
 
 # fmt: off
 _WORDS = [
@@ -100,6 +101,11 @@ def interval(effect: object, low: object, high: object, unit: str = "") -> str:
         told = [write(number, min(max(fine, 0), 6)) for number in numbers]
     bounds = f" [{told[1]},\u00a0{told[2]}]" if len(told) == 3 else ""
     return f"{told[0]}{bounds} {unit}".rstrip()
+
+
+def powers(cell: str) -> str:
+    """A table's 4.6e-05 as 4.6 × 10⁻⁵; other cells as they are."""
+    return _power(float(cell)) if re.fullmatch(r"-?[\d.]+e[+-]\d+", cell) else cell
 
 
 def _magnitude(number: float) -> int:

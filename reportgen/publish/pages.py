@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ def compose(
     known = citations.load(docs / "references.bib", build / "citations.json")
     book = Book(evidence, build / "evidence", known)
     env = environment(book, target(book), context)
+    # One compilation serves both passes.
+    env.from_string = lru_cache(maxsize=None)(env.from_string)  # type: ignore[assignment, method-assign]
     sources = {page: (docs / page).read_text(encoding="utf-8") for page in [*nav, *extra]}
     for page, source in sources.items():
         _page(env, book, page, source)

@@ -1,16 +1,23 @@
 """build/pages -> build/site, by MkDocs in this process; any warning of its is an error."""
 
+import base64
+import html
+import io
 import logging
 import os
+import re
 import shutil
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from reportgen.errors import ReportgenError
-from reportgen.publish.files import mirror
+from reportgen.publish.files import mirror, write_changed
 
 # The typeface with a MATH table, without which roots and brackets do not stretch.
 _MATH_FONT = "STIXTwoMath-Regular.ttf"
+# What formulas show beside their own characters: a letter alone in <mi> turns italic, roots.
+_ALWAYS = [0x210E, 0x221A, *range(0x20, 0x7F), *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)]
 
 
 def build(project: Path) -> Path:
@@ -39,14 +46,41 @@ def build(project: Path) -> Path:
 def _gather(project: Path, pages: Path) -> None:
     """Put beside the pages what they show: the theme's additions, the figures, the math font."""
     assets = project / "docs" / "assets"
-    ziamath = find_spec("ziamath")  # not imported: that takes longer than all the rest
-    assert ziamath is not None
-    assert ziamath.origin is not None
-    fonts = Path(ziamath.origin).parent / "fonts"
-    mirror(_under(assets) | {_MATH_FONT: fonts / _MATH_FONT}, pages / "assets")
+    formulas = "".join(
+        formula
+        for page in sorted(pages.glob("*.md"))
+        for formula in re.findall(r"(?s)<math.*?</math>", page.read_text(encoding="utf-8"))
+    )
+    style = project / "build" / "math.css"
+    write_changed(style, _math_style(frozenset(html.unescape(re.sub("<[^>]*>", "", formulas)))))
+    mirror(_under(assets) | {style.name: style}, pages / "assets")
     evidence = _under(project / "build" / "evidence")
     shown = {name: path for name, path in evidence.items() if path.suffix in (".svg", ".csv")}
     mirror(shown, pages / "evidence")
+
+
+@lru_cache(maxsize=1)
+def _math_style(characters: frozenset[str]) -> bytes:
+    """A style sheet that holds the math font, cut to what formulas of these characters need.
+
+    That is a twentieth of the font. As a part of the sheet it is there before the first line is
+    drawn: a font that comes later moves the text below every formula.
+    """
+    from fontTools import subset
+
+    ziamath = find_spec("ziamath")  # not imported: that takes longer than all the rest
+    assert ziamath is not None
+    assert ziamath.origin is not None
+    options = subset.Options(layout_features=["*"], hinting=False)
+    font = subset.load_font(Path(ziamath.origin).parent / "fonts" / _MATH_FONT, options)
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=[*_ALWAYS, *map(ord, characters)])
+    cutter.subset(font)
+    file = io.BytesIO()
+    subset.save_font(font, file, options)
+    data = base64.b64encode(file.getvalue()).decode()
+    source = f'url("data:font/ttf;base64,{data}") format("truetype")'
+    return f'@font-face {{\n  font-family: "STIX Two Math";\n  src: {source};\n}}\n'.encode()
 
 
 def _under(folder: Path) -> dict[str, Path]:

@@ -48,7 +48,7 @@ class SiteMacros(Macros):
         right = [align == "r" for align in data["align"]]
         columns = [
             _on_the_point(list(column)) if to_right else list(column)
-            for column, to_right in zip(zip(*data["rows"], strict=True), right, strict=False)
+            for column, to_right in zip(zip(*table.rows, strict=True), right, strict=False)
         ]
         head = "".join(
             f'<th scope="col"{_numeric(r)}>{self._inline(name)}</th>'

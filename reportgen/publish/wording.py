@@ -7,6 +7,7 @@ claim's sentences the figures of its outcome too.
 
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ _jinja = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     finalize=lambda value: numbers.DASH if value is None else value,
 )
+
+
+# Compiled once: the preview fills the same sentences again at every edit.
+_template = lru_cache(maxsize=None)(_jinja.from_string)
 
 
 def _known(convert: Callable[..., str]) -> Callable[..., str]:
@@ -123,7 +128,7 @@ class _Wording:
         if names is None:
             return text
         try:
-            return _jinja.from_string(text).render(names)
+            return _template(text).render(names)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             self._fault(f"{key}: {error}", f"it can name: {', '.join(sorted(names))}", raw)
             return ""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from publish.browsing import IN_BROWSER, Visit
+from publish.browsing import Visit
 
 from reportgen.analysis.theory import ACTIVATIONS, MeanField, initializer_variance
 
-pytestmark = IN_BROWSER
+pytestmark = pytest.mark.browser
 STATE = {"activation": "relu", "init": "he", "scale": 1, "depth": 5, "width": 32, "seed": 1}
 RUN = """(state) => {
   const { signals, errors, h, delta, deviation } = lab.run(state), { depth, width: n } = state

@@ -54,6 +54,11 @@ def test_an_interval_has_the_places_its_width_justifies_and_signs_across_zero() 
     assert numbers.interval(0, 0, 0) == "0.000 [0.000,\u00a00.000]"
 
 
+def test_a_tables_power_of_ten_is_written_as_one() -> None:
+    assert numbers.powers("4.6e-05") == "4.6\u00a0×\u00a010⁻⁵"
+    assert [numbers.powers(cell) for cell in ("0.94", "–", "He-1")] == ["0.94", "–", "He-1"]
+
+
 def test_seeds_are_drawn_together_into_ranges() -> None:
     assert numbers.ranges([0, 1, 2, 3, 7, 9, 10]) == "0–3, 7, 9–10"
 

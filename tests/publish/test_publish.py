@@ -16,7 +16,8 @@ from urllib.request import urlopen
 
 import pytest
 from publish.sample_report import REPO, Report
-from publish.test_site import Page, built
+from publish.test_every_page import Page
+from publish.test_site import built
 
 from reportgen.publish import site
 from reportgen.publish.pages import read_nav
@@ -140,7 +141,7 @@ def test_what_is_published_works_below_a_path(report: Report, tmp_path: Path) ->
         reached, amiss = crawl(address, folder)
         assert amiss == []
         assert {address + name.replace(".md", ".html") for name in read_nav(report.docs)} <= reached
-        assert address + "assets/STIXTwoMath-Regular.ttf" in reached
+        assert address + "assets/math.css" in reached
         for url in addresses_on_the_404_page(address + "nowhere.html"):
             assert urlopen(url).status == 200
 

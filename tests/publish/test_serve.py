@@ -7,8 +7,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from publish.browsing import Visit
 from publish.sample_report import Report
 
 _SERVER = """
@@ -88,6 +90,20 @@ def test_an_edit_shows_and_a_broken_page_is_told_while_the_last_one_stays(
     assert served.shows("part-2.html", "An edit", within=5)
     report.page("part-2.md", "# Mended\n\n{{ cite('lu2020b') }}\n")
     assert served.shows("part-2.html", "Mended", within=5)
+
+
+@pytest.mark.browser
+def test_an_open_page_follows_edits_by_itself_and_stays_at_the_last_good_one(
+    report: Report, served: Served, browser: Any
+) -> None:
+    with Visit(browser) as visit:
+        visit.page.goto(served.url + "part-2.html")
+        for title in ("An edit", "Mended"):
+            report.page("part-2.md", f"# {title}\n\n{{{{ cite('lu2020b') }}}}\n")
+            visit.page.wait_for_selector(f"h1:has-text('{title}')", timeout=20_000)
+            report.page("part-2.md", "# Broken\n\n{{ nothing }}\n")
+            assert "docs/part-2.md:3: nothing does not exist" in served.said("stays")
+            assert title in visit.page.inner_text("h1")
 
 
 def test_ctrl_c_ends_it(served: Served) -> None:
