@@ -69,14 +69,11 @@ def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja
         book.fault(text, mend)
         return ""
 
-    def passing(convert: Any) -> Any:
-        """A filter that leaves what is missing to `told`."""
-        return lambda value, *args: value if isinstance(value, Undefined) else convert(value, *args)
-
     env = _Environment(undefined=Missing, finalize=told, keep_trailing_newline=True)
-    for name in ("fixed", "signed", "percent", "words"):
-        env.filters[name] = passing(getattr(numbers, name))
-    env.filters["sci"] = passing(lambda value, n=1: macros.formula(numbers.scientific(value, n)))
+    env.filters |= numbers.FILTERS
+    env.filters["sci"] = numbers.passing(
+        lambda value, n=1: macros.formula(numbers.scientific(value, n))
+    )
     env.filters["ranges"] = numbers.ranges
     env.filters["prose"] = macros.prose
     values = {name: shown.get("values", {}) for name, shown in book.evidence.items()}

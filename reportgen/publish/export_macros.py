@@ -6,17 +6,13 @@ Numbers of figures and tables are the report's own, so pandoc and typst number n
 import re
 from collections.abc import Callable
 
-from reportgen.publish import numbers
+from reportgen.publish import numbers, site_macros
 from reportgen.publish.book import Exhibit
 from reportgen.publish.macros import Macros
 from reportgen.publish.mathml import Formula
 
-MARKS = {
-    "supported": "✓",
-    "contradicted": "×",
-    "inconclusive": "○",
-}  # shapes that the PDF's typeface has
-
+# The PDF's typeface lacks one of the site's shapes.
+MARKS = site_macros.MARKS | {"contradicted": "×"}
 
 BODY = ("index.md", "part-1.md", "part-2.md", "part-3.md")
 KEPT = ("zero-autopsy", "forward-variance", "backward-gradients")

@@ -5,9 +5,7 @@ All pages become one document in the order of the nav: the parts first, the rest
 
 import json
 import logging
-import os
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from reportgen.errors import InputError, ReportgenError
 from reportgen.publish import pages
 from reportgen.publish.book import Evidence
 from reportgen.publish.export_macros import BODY, ExportMacros
-from reportgen.publish.files import write_changed
+from reportgen.publish.files import timestamp, write_changed
 from reportgen.publish.site import Warnings
 from reportgen.publish.word import number_pages
 
@@ -112,7 +110,7 @@ def pdf(document: Document, path: Path) -> list[str]:
     )
     typ = document.build / "report.typ"
     write_changed(typ, source.encode())
-    options: dict[str, Any] = {"format": "pdf", "timestamp": _timestamp()}
+    options: dict[str, Any] = {"format": "pdf", "timestamp": timestamp()}
     compiler = typst.Compiler(
         str(typ), root=str(document.build), sys_inputs={"author": document.author["name"]}
     )
@@ -221,10 +219,6 @@ def _literal(value: Any) -> Any:
     if isinstance(value, list):
         return [_literal(item) for item in value]
     return re.sub(r"([\\`*_{}\[\]()#+.!|~$^@<>\"'-])", r"\\\1", value)
-
-
-def _timestamp() -> int:
-    return int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
 
 
 def _explained(diagnostic: str, document: Document, source: str) -> InputError:

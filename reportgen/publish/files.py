@@ -1,8 +1,15 @@
 """Files that are written only when they differ, so that nothing downstream wakes for nothing."""
 
+import os
+import time
 from pathlib import Path
 
 from reportgen.errors import ReportgenError
+
+
+def timestamp() -> int:
+    """The time that a file may tell: SOURCE_DATE_EPOCH where it is set, in seconds."""
+    return int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
 
 
 def write_changed(path: Path, data: bytes) -> bool:

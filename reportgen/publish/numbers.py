@@ -5,6 +5,9 @@ A value that is not finite (an arm whose runs all diverged) is written as a dash
 
 import math
 import re
+from collections.abc import Callable
+
+from jinja2.runtime import Undefined
 
 # fmt: off
 _WORDS = [
@@ -116,3 +119,11 @@ def _power(number: float) -> str:
     mantissa, exponent = f"{number:.1e}".replace("-", "−").split("e")
     raised = str(int(exponent.replace("−", "-"))).translate(_RAISED)
     return f"{mantissa}\u00a0×\u00a010{raised}"
+
+
+def passing(convert: Callable[..., str]) -> Callable[..., object]:
+    """A filter that hands on what is missing, for who renders to tell it by its name."""
+    return lambda value, *args: value if isinstance(value, Undefined) else convert(value, *args)
+
+
+FILTERS = {of.__name__: passing(of) for of in (fixed, signed, percent, short, words)}

@@ -6,7 +6,7 @@ their numbers and can so refer forward and across pages. The nav of mkdocs.yml i
 
 import re
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -110,13 +110,12 @@ def compose(
     known = citations.load(docs / "references.bib", build / "citations.json")
     book = Book(evidence, build / "evidence", known)
     env = environment(book, target(book), context)
-    # One compilation serves both passes.
-    env.from_string = lru_cache(maxsize=None)(env.from_string)  # type: ignore[assignment, method-assign]
+    template = lru_cache(maxsize=None)(env.from_string)  # one compilation serves both passes
     sources = {page: (docs / page).read_text(encoding="utf-8") for page in [*nav, *extra]}
     for page, source in sources.items():
-        _page(env, book, page, source)
+        _page(env, template, book, page, source)
     book.number(nav)
-    texts = {page: _page(env, book, page, source) for page, source in sources.items()}
+    texts = {page: _page(env, template, book, page, source) for page, source in sources.items()}
     refuse(book.faults)
     if context.get("dataset", {}).get("fallback"):
         banner = env.from_string(_BANNER).render()
@@ -156,14 +155,20 @@ def _leaves(nav: Any) -> list[str]:
     return [page for item in items for page in _leaves(item)]
 
 
-def _page(env: jinja2.Environment, book: Book, page: str, source: str) -> str:
+def _page(
+    env: jinja2.Environment,
+    template: Callable[[str], jinja2.Template],
+    book: Book,
+    page: str,
+    source: str,
+) -> str:
     book.page = page
     marked, lone = mathml.mark(source)
     for position in lone:
         line = line_of(source, position)
         book.fault("a dollar that opens no formula", r"write \$", line=line)
     try:
-        return env.from_string(marked).render()
+        return template(marked).render()
     except jinja2.TemplateSyntaxError as error:
         book.fault(error.message or "not Jinja", line=error.lineno)
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:

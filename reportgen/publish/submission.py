@@ -24,7 +24,8 @@ from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import RunSpec, canonical
 from reportgen.engine.store import Store
 from reportgen.errors import InputError, ReportgenError
-from reportgen.publish.files import write_changed
+from reportgen.experiments import kept
+from reportgen.publish.files import timestamp, write_changed
 
 SUMS = "SHA256SUMS"
 # By how much a run's test accuracy may differ between processors; docs/methods.md states it.
@@ -48,12 +49,12 @@ def pack(project: Path, path: Path, context: Mapping[str, Any], *, title: str) -
     for key, data in _read(project / "results", project):
         if key.endswith(".jsonl"):  # in one order, whatever the order in which runs ended
             data = b"".join(sorted(data.splitlines(keepends=True)))
-        if key != "results/environment.json" or "SOURCE_DATE_EPOCH" not in os.environ:
+        if key != "results/environment.json" or not kept.is_timeless():
             files[key] = data
     files |= {k: data for k, data in _read(build / "evidence", build) if k.endswith(".csv")}
     sums = (f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
     files[SUMS] = "".join(sums).encode()
-    moment = time.gmtime(max(int(os.environ.get("SOURCE_DATE_EPOCH") or time.time()), 315532800))
+    moment = time.gmtime(max(timestamp(), 315532800))  # a zip knows no year before 1980
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in sorted(files):

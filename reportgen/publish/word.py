@@ -10,9 +10,10 @@ def number_pages(path: Path, title: str) -> None:
     space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     kind = "application/vnd.openxmlformats-officedocument.wordprocessingml"
-    told = {
-        "header": f"<w:r><w:t>{html.escape(title)}</w:t></w:r>",
-        "footer": '<w:fldSimple w:instr="PAGE"><w:r><w:t>1</w:t></w:r></w:fldSimple>',
+    number = '<w:fldSimple w:instr="PAGE"><w:r><w:t>1</w:t></w:r></w:fldSimple>'
+    told = {  # part -> its element and what stands in it
+        "header": ("hdr", f"<w:r><w:t>{html.escape(title)}</w:t></w:r>"),
+        "footer": ("ftr", number),
     }
     with zipfile.ZipFile(path) as packed:
         parts = {entry: packed.read(entry).decode("latin-1") for entry in packed.infolist()}
@@ -35,11 +36,8 @@ def number_pages(path: Path, title: str) -> None:
         for entry, text in parts.items():
             text = text.replace(*changes.get(entry.filename, ("", "")))
             packed.writestr(entry, text.encode("latin-1"), zipfile.ZIP_DEFLATED)
-        for it, run in told.items():
-            tag, centred = (
-                "hdr" if it == "header" else "ftr",
-                '<w:pPr><w:jc w:val="center"/></w:pPr>',
-            )
-            text = f'<w:{tag} xmlns:w="{space}"><w:p>{centred}{run}</w:p></w:{tag}>'
+        for it, (tag, run) in told.items():
+            line = f'<w:p><w:pPr><w:jc w:val="center"/></w:pPr>{run}</w:p>'
+            text = f'<w:{tag} xmlns:w="{space}">{line}</w:{tag}>'
             entry = zipfile.ZipInfo(f"word/{it}.xml", next(iter(parts)).date_time)
             packed.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)

@@ -6,7 +6,7 @@ claim's sentences the figures of its outcome too.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,23 +25,10 @@ _jinja = jinja2.Environment(
     finalize=lambda value: numbers.DASH if value is None else value,
 )
 
-
+_jinja.filters |= numbers.FILTERS
+_jinja.filters["sci"] = numbers.passing(lambda value, n=1: f"${numbers.scientific(value, n)}$")
 # Compiled once: the preview fills the same sentences again at every edit.
 _template = lru_cache(maxsize=None)(_jinja.from_string)
-
-
-def _known(convert: Callable[..., str]) -> Callable[..., str]:
-    """The filter for a value that is there; one that is not is told by its name."""
-
-    def filtered(value: Any, *args: int) -> str:
-        return str(value) if isinstance(value, jinja2.Undefined) else convert(value, *args)
-
-    return filtered
-
-
-for _name in ("fixed", "signed", "percent", "short", "words"):
-    _jinja.filters[_name] = _known(getattr(numbers, _name))
-_jinja.filters["sci"] = _known(lambda value, n=1: f"${numbers.scientific(value, n)}$")
 
 
 def folder(docs: Path) -> Path:
