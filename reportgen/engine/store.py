@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -143,7 +144,13 @@ class Store:
             return {}, " is torn (the writer was cut off)"
         if line != _line(raw):
             return {}, " is altered"
-        record = json.loads(raw)
+        try:
+            record = json.loads(raw)
+        except (ValueError, RecursionError):
+            record = None
+        key = record.get("key") if isinstance(record, dict) else None
+        if not (isinstance(key, str) and re.fullmatch(r"\w+", key)):  # it names a file
+            return {}, " is no record"
         with contextlib.suppress(OSError):
             expected = record.get("arrays")
             if not expected or _digest(self._matrices(record["key"]).read_bytes()) == expected:

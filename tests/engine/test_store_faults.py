@@ -1,5 +1,6 @@
 """What a store does on a disk that is full, and with files that others have touched."""
 
+import hashlib
 import json
 import resource
 from collections.abc import Iterator
@@ -102,6 +103,21 @@ def test_a_record_moved_under_another_checksum_is_dropped(tmp_path: Path) -> Non
     store = Store(tmp_path)
     assert set(store.records()) == {"b"}
     assert store.damage == ["trial.jsonl line 1 is altered: dropped"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"{}", b"3", b"[]", b'{"key":3}', b'{"key":"../a"}', b"no JSON", b"\xff", b"[" * 9999],
+)
+def test_a_line_with_a_right_checksum_that_holds_no_record_is_dropped(
+    tmp_path: Path, raw: bytes
+) -> None:
+    path = fill(tmp_path, "a")
+    line = f'{{"checksum":"{hashlib.sha256(raw).hexdigest()}","record":'.encode() + raw + b"}\n"
+    path.write_bytes(line + path.read_bytes())
+    store = Store(tmp_path)
+    assert set(store.records()) == {"a"}
+    assert store.damage == ["trial.jsonl line 1 is no record: dropped"]
 
 
 def test_what_is_recorded_of_a_dataset_is_there_again(tmp_path: Path) -> None:
