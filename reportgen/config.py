@@ -5,6 +5,7 @@ each with its key and, for a misspelt name, the nearest valid one.
 """
 
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ _CHOICES = {
     "mode": ("fan_in", "fan_out", "fan_avg"),
     "distribution": ("truncated_normal", "untruncated_normal", "uniform"),
 }
+_UNSHOWN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufffe\uffff]")  # in no XML
 _NON_NEGATIVE = ("stddev",)
 _POSITIVE = ("scale",)
 
@@ -107,7 +109,7 @@ class _Section(BaseModel):
 
 
 class Author(_Section):
-    """Whose answer it is; every field is optional and appears as it is written."""
+    """Whose answer it is; every field is optional and appears as it is written, on one line."""
 
     name: str = ""
     student_id: str = ""
@@ -115,7 +117,19 @@ class Author(_Section):
     institution: str = ""
     date: str = ""
     statement: str = ""
-    """On authorship and the tools used, where the course asks for one."""
+    """On authorship and the tools used, where the course asks for one; it may have paragraphs."""
+
+    @field_validator("*")
+    @classmethod
+    def _hold_text(cls, text: str) -> str:
+        if found := _UNSHOWN.search(text):
+            raise ValueError(f"the character {found[0]!a} cannot be shown: leave it out")
+        return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
+
+    @field_validator("name", "student_id", "course", "institution", "date")
+    @classmethod
+    def _hold_one_line(cls, text: str) -> str:
+        return " ".join(text.split())
 
 
 class Size(_Section):
@@ -199,7 +213,7 @@ def load(project: Path) -> Config:
             f"no {CONFIG_FILE} in {project}",
             hint="run in the project's folder, or name it: reportgen --project FOLDER …",
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, or beyond Python
         raise InputError(f"{path} cannot be read: {error}", hint="mend that line") from error
     return parse(content, origin=str(path))
 

@@ -83,7 +83,16 @@ def test_a_missing_file_is_told_with_its_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"seeds = ", b"seeds 3", b"seeds = 3\nseeds = 4", b'dataset = "mnist', b"\xff\xfe", b"[["],
+    [
+        b"seeds = ",
+        b"seeds 3",
+        b"seeds = 3\nseeds = 4",
+        b'dataset = "mnist',
+        b"\xff\xfe",
+        b"[[",
+        b"a = " + b"[" * 5000,  # beyond Python's own limits, as is the next
+        b"seeds = " + b"9" * 5000,
+    ],
 )
 def test_what_is_not_toml_is_told_with_its_path(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "reportgen.toml").write_bytes(content)
@@ -244,3 +253,15 @@ def test_the_quick_profile_takes_three_seeds_at_most() -> None:
         return parse({"profile": "quick", **options}, origin="it").seeds
 
     assert (seeds(), seeds(seeds=2), seeds(seeds=20)) == (3, 2, 3)
+
+
+def test_an_author_stands_on_one_line_and_the_statement_in_its_paragraphs() -> None:
+    given = {"name": " Ada\nM.\u2028Lovelace ", "statement": "Mine,\nall of it.\n \n\nReally.\n"}
+    author = parse({"author": given}, origin="it").author
+    assert (author.name, author.statement) == ("Ada M. Lovelace", "Mine, all of it.\n\nReally.")
+
+
+@pytest.mark.parametrize("char", ["\\u0000", "\\u001b", "\\u0085x\\u009f", "\\uffff"])
+def test_a_character_that_no_file_can_show_is_refused_in_an_author(char: str) -> None:
+    (found,) = problems(f'[author]\nname = "Ada{char}"')
+    assert found.startswith("author.name: the character '")

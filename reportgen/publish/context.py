@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from jinja2.runtime import Undefined
 
-from reportgen.publish import numbers
+from reportgen.publish import mathml, numbers
 from reportgen.publish.book import Book
 from reportgen.publish.faults import nearest
 from reportgen.publish.macros import Macros
@@ -75,6 +75,7 @@ def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja
         lambda value, n=1: macros.formula(numbers.scientific(value, n))
     )
     env.filters["ranges"] = numbers.ranges
+    env.filters["verbatim"] = numbers.passing(mathml.verbatim)
     env.filters["prose"] = macros.prose
     values = {name: shown.get("values", {}) for name, shown in book.evidence.items()}
     shared = {

@@ -111,9 +111,10 @@ def pdf(document: Document, path: Path) -> list[str]:
     typ = document.build / "report.typ"
     write_changed(typ, source.encode())
     options: dict[str, Any] = {"format": "pdf", "timestamp": timestamp()}
-    compiler = typst.Compiler(
-        str(typ), root=str(document.build), sys_inputs={"author": document.author["name"]}
-    )
+    author = document.author
+    inputs = {"author": author["name"], "statement": author["statement"]}
+    inputs |= {"about": "\n\n".join(_about(author))}
+    compiler = typst.Compiler(str(typ), root=str(document.build), sys_inputs=inputs)
     warnings = []
     try:
         data = compiler.compile(pdf_standards=["a-2u"], **options)
@@ -174,15 +175,14 @@ def _pandoc(document: Document, target: str, *options: str, text: str = "") -> s
     """Convert the document; pandoc's own complaint is raised as it stands."""
     import pypandoc
 
-    author = document.author
-    lines = [author[key] for key in ("student_id", "course", "institution", "date") if author[key]]
-    cover = {"title": document.title, "author-name": author["name"], "author-line": lines}
-    cover |= {"author": " · ".join(filter(None, [author["name"], *lines]))}
-    cover = {key: _literal(value) for key, value in cover.items() if value}
-    cover |= {"abstract": document.abstract, "statement": _literal(author["statement"])}
-    known = {"lang": "en", "link-citations": True} | {k: v for k, v in cover.items() if v}
+    cover = {"lang": "en", "link-citations": True, "abstract": document.abstract}
+    cover |= {"title": _literal(document.title)}
+    author = filter(None, [document.author["name"], *_about(document.author)])
+    if named := " · ".join(map(_literal, author)):
+        cover |= {"author": named}
     metadata = document.build / "cover.json"
-    write_changed(metadata, json.dumps(known).encode())
+    # Pandoc takes JSON for YAML, which knows no surrogates: 🎓 is itself, not two escapes.
+    write_changed(metadata, json.dumps(cover, ensure_ascii=False).encode())
     options = (
         "--citeproc",
         f"--bibliography={document.docs / 'references.bib'}",
@@ -214,11 +214,14 @@ def _pandoc(document: Document, target: str, *options: str, text: str = "") -> s
     return converted
 
 
-def _literal(value: Any) -> Any:
+def _about(author: Mapping[str, str]) -> list[str]:
+    """What the author block says besides name and statement."""
+    return [author[key] for key in ("student_id", "course", "institution", "date") if author[key]]
+
+
+def _literal(text: str) -> str:
     """Text that pandoc shall not read as Markdown."""
-    if isinstance(value, list):
-        return [_literal(item) for item in value]
-    return re.sub(r"([\\`*_{}\[\]()#+.!|~$^@<>\"'-])", r"\\\1", value)
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)  # all of ASCII's marks
 
 
 def _explained(diagnostic: str, document: Document, source: str) -> InputError:

@@ -22,6 +22,7 @@ from reportgen.publish.book import Exhibit
 from reportgen.publish.export_macros import ExportMacros
 from reportgen.publish.exports import Document
 from reportgen.publish.files import write_changed
+from reportgen.publish.mathml import verbatim
 
 WORK = "export/notebook.md"
 _PARTS = ("part-1.md", "part-2.md", WORK)
@@ -65,7 +66,7 @@ def notebook(document: Document, path: Path, *, execute: bool = False) -> list[s
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for the training cells
     exports.drawings(document)
-    made = [_markdown(f"# {document.title}\n\n{document.abstract}", document)]
+    made = [_markdown(f"# {document.title}\n\n{_author(document)}{document.abstract}", document)]
     space: dict[str, Any] = {"__name__": "__main__"}
     for page in _PARTS:
         for kind, text in cells(document.pages[page]):
@@ -86,6 +87,18 @@ def notebook(document: Document, path: Path, *, execute: bool = False) -> list[s
     }
     write_changed(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
     return []
+
+
+def _author(document: Document) -> str:
+    """The author block, in its paragraphs."""
+    told = {key: value for key, value in document.author.items() if value}
+    name, *statement = told.pop("name", ""), *told.pop("statement", "").split("\n\n")
+    lines = [
+        f"**{verbatim(name)}**" if name else "",
+        " · ".join(map(verbatim, told.values())),
+        *[verbatim(part) for part in statement if part],
+    ]
+    return "".join(f"{line}\n\n" for line in lines if line)
 
 
 def cells(text: str) -> Iterator[tuple[str, str]]:
@@ -132,7 +145,7 @@ def _run(code: str, space: dict[str, Any], folder: Path) -> list[dict[str, Any]]
         plt.switch_backend("agg")
         try:
             exec(compile(code, "docs/export/notebook.md", "exec"), space)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a cell that ends the process ends no export
             first = code.splitlines()[0]
             raise InputError(
                 f"docs/export/notebook.md: the cell that begins {first!r} fails: {error!r}",
