@@ -172,7 +172,7 @@ const panels = {
   forward: new Panel(within("forward", "svg"), "layer →"),
   backward: new Panel(within("backward", "svg"), "← layer"),
 }
-let state = parse(location.hash), due = 0, rest = 0
+let state = parse(location.hash), moved = false, due = 0, rest = 0
 
 // All that follows a slider, at most once a frame.
 function frame() {
@@ -192,7 +192,10 @@ function frame() {
   lab.spent = performance.now() - begun // for benchmarks/lab.py
   return [result, ideal, words]
 }
-const refresh = () => (due ||= requestAnimationFrame(frame))
+function refresh() {
+  clearTimeout(rest) // what it would tell is of the state before, and a frame can be late
+  due ||= requestAnimationFrame(frame)
+}
 
 // What the controls say of the state. The scale is shown for every initializer: one sees where it
 // stands, and drags on from there.
@@ -215,7 +218,8 @@ function show() {
 // What waits until the hand rests: the address, what a screen reader speaks, the caption, the table.
 function settle({ signals, errors, h }, ideal, words) {
   const { depth, width, seed } = state, told = sentences(state, { signals, errors, h }, ideal)
-  if (fragment(parse(location.hash)) !== fragment(state)) history.replaceState(null, "", fragment(state))
+  if (moved) history.replaceState(null, "", fragment(state))
+  moved = false
   for (const key in words) {
     within(key, "output").innerHTML = `<span class="lab__unseen">${key}: ${words[key]}.</span> ${told[key]}`
     within(key, "svg").setAttribute("aria-label", `${key}, ${words[key]}: the mean square of each layer on a
@@ -237,16 +241,19 @@ form.addEventListener("input", ({ target }) => {
   if (name === "init") state.scale = Math.sqrt(state.width * variance(state)) || 1
   if (name === "scale") state.init = "normal"
   state[name] = name === "scale" ? 2 ** value : target.type === "range" ? +value : value
+  moved = true
   refresh()
 })
 form.querySelector("button").addEventListener("click", () => {
   state.seed = state.seed % 999 + 1
+  moved = true
   refresh()
 })
 // Links to a setting, and the browser's way back from one. Without "=" it is a heading's.
 addEventListener("hashchange", () => {
   if (!location.hash.includes("=")) return
   state = parse(location.hash)
+  moved = false
   root.scrollIntoView({ block: "nearest" })
   refresh()
 })

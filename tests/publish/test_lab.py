@@ -191,6 +191,23 @@ def test_controls_set_the_address_and_the_browser_goes_back(visit: Visit, folder
     assert page.input_value("[name=activation]:checked") == "selu"
 
 
+def test_a_late_frame_never_tells_the_old_network_by_the_new_settings(
+    visit: Visit, folder: Path
+) -> None:
+    page = enter(visit, folder, "#depth=5")
+    page.evaluate("""() => {
+      const soon = requestAnimationFrame
+      window.requestAnimationFrame = (draw) => setTimeout(() => soon(draw), 600)
+      location.hash = "#depth=6"
+      setTimeout(() => (location.hash = "#depth=40"), 650)  // while the text of 6 still waits
+    }""")
+    page.wait_for_function(
+        "document.querySelector('#lab figcaption').textContent.includes('40 ReLU')", timeout=5000
+    )
+    assert page.url.endswith("#depth=40")
+    assert page.input_value("[name=depth]") == "40"
+
+
 def test_the_keyboard_moves_a_slider_and_the_verdict_changes(visit: Visit, folder: Path) -> None:
     page = enter(visit, folder)
     await_verdicts(page, "stable", "stable")
