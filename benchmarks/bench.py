@@ -1,13 +1,15 @@
-"""`make bench`: reportgen beside the assignment as a plain Keras script, as whole processes.
+"""`make bench`: reportgen beside other ways to the same four trainings, as whole processes.
 
-Prints a Markdown table of wall time, ratio to the script and peak memory; asserts nothing. What is
-run stands in `TRAINING`, `BUILDING` and `settings`; change it there.
+Prints Markdown tables of wall time, ratio to the plain Keras script and peak memory, and of the
+steps alone beside the floor; asserts nothing. What is run stands in `training`, `building` and
+`settings`; change it there.
 
 Peak memory is that of the largest single process: the kernel's `ru_maxrss` of a command covers
 the command and every descendant that was waited for, so nothing has to be sampled.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -24,16 +26,17 @@ from reportgen.experiments.registry import experiments
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTGEN = str(Path(sys.executable).parent / "reportgen")
-SCRIPT = [sys.executable, str(ROOT / "benchmarks" / "keras_script.py")]
+SCRIPTS = ROOT / "benchmarks"
 # What a project is made of; the last two are there once a report was made, and save the bench
 # from training it all again.
 PROJECT = ["reportgen.toml", "mkdocs.yml", "docs", "results", "build"]
 
 
-def settings(*, seeds: int) -> str:
+def settings(*, seeds: int, epochs: int = 10) -> str:
     """The reportgen.toml of a project that trains the assignment's four models and nothing else."""
     others = [e.name for e in experiments() if e.name != "assignment"]
-    return f"seeds = {seeds}\n\n[experiments]\n" + "".join(f"{name} = false\n" for name in others)
+    off = "".join(f"{name} = false\n" for name in others)
+    return f"seeds = {seeds}\nepochs = {epochs}\nfallback = false\n\n[experiments]\n{off}"
 
 
 @dataclass
@@ -57,15 +60,22 @@ def nothing(folder: Path) -> None:
     """Leave the folder as it is."""
 
 
-def fresh(seeds: int) -> Callable[[Path], None]:
-    """An otherwise empty project, so that every run is trained."""
+def fresh(text: str) -> Callable[[Path], None]:
+    """A project that has nothing but its settings, so that every run is trained."""
 
     def prepare(folder: Path) -> None:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        (folder / "reportgen.toml").write_text(settings(seeds=seeds), encoding="utf-8")
+        (folder / "reportgen.toml").write_text(text, encoding="utf-8")
 
     return prepare
+
+
+def untrained(folder: Path) -> None:
+    """The whole project, without results and what was built of them."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    copy_project(folder, *(name for name in PROJECT if name not in ("results", "build")))
 
 
 def edited(folder: Path) -> None:
@@ -76,15 +86,36 @@ def edited(folder: Path) -> None:
 
 RUN = [REPORTGEN, "run", "--quiet"]
 BUILD = [REPORTGEN, "build", "--quiet"]
-BASE = Case("Keras script, four trainings", SCRIPT, nothing)
-TRAINING = [
-    BASE,
-    Case("reportgen, the same four, cold", RUN, fresh(1), asked="a fifth of the script"),
-    Case("reportgen, ten seeds of the four", RUN, fresh(10), asked="no longer than the script"),
-]
+
+
+def script(name: str, *words: str) -> list[str]:
+    """The command that runs a script beside this one."""
+    return [sys.executable, str(SCRIPTS / name), *words]
+
+
+def training(epochs: int, *, full: bool) -> list[Case]:
+    """What trains; the first is what all others are compared with."""
+    some = ("--epochs", str(epochs))
+    four, forty = (fresh(settings(seeds=seeds, epochs=epochs)) for seeds in (1, 10))
+    compiled = script("keras_script.py", *some, "--compiled")
+    cases = [
+        Case("Keras script, four trainings", script("keras_script.py", *some), nothing),
+        Case("the same, `jit_compile`, `steps_per_execution`", compiled, nothing),
+        Case("scikit-learn's MLPClassifier, four", script("sklearn_script.py", *some), nothing),
+        Case("floor: the matrix products of the four", script("floor.py", *some), nothing),
+        Case("reportgen, the four, cold", RUN, four, asked="6.5 times as fast; JAX vmap: 5.4"),
+        Case("reportgen, ten seeds of the four", RUN, forty, asked="0.9 of the script's time"),
+    ]
+    if full:
+        asked = "3.5 times the script's time"
+        cases.append(Case("the full report, cold", BUILD, untrained, asked=asked))
+    return cases
+
+
 BUILDING = [
-    Case("report again, nothing to train", BUILD, nothing, asked="2.5 s"),
-    Case("report after a prose edit", BUILD, edited, asked="2.5 s"),
+    Case("report again, nothing to train", BUILD, nothing, asked="1.5 s"),
+    Case("report after a prose edit", BUILD, edited, asked="1.5 s"),
+    Case("reportgen export, all files", [REPORTGEN, "export", "--quiet"], nothing),
 ]
 
 
@@ -120,9 +151,9 @@ def alternate(cases: list[Case], *, repeats: int, folder: Path) -> None:
             print(f"{case.name} ({turn + 1}/{repeats}): {seconds:.1f} s", file=sys.stderr)
 
 
-def copy_project(folder: Path) -> None:
-    """The project without its code, so that edits and results of the bench stay in the copy."""
-    for name in PROJECT:
+def copy_project(folder: Path, *names: str) -> None:
+    """The project, or parts of it, so that edits and results of the bench stay in the copy."""
+    for name in names or PROJECT:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name)
@@ -141,7 +172,7 @@ def machine() -> str:
     return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
 
 
-def table(cases: list[Case]) -> str:
+def table(cases: list[Case], base: Case | None) -> str:
     """The medians, as a Markdown table; with more than one time, the range stands beside."""
     lines = [
         "| what | seconds | script ÷ this | peak memory of a process | asked |",
@@ -152,36 +183,60 @@ def table(cases: list[Case]) -> str:
         seconds = f"{median:.2f}"
         if len(case.seconds) > 1:
             seconds += f" ({min(case.seconds):.2f}–{max(case.seconds):.2f})"
-        ratio = f"{statistics.median(BASE.seconds) / median:.1f}" if BASE.seconds else ""
+        ratio = f"{statistics.median(base.seconds) / median:.2f}" if base else ""
         memory = f"{max(case.megabytes):.0f} MB"
         lines.append(f"| {case.name} | {seconds} | {ratio} | {memory} | {case.asked} |")
     return "\n".join(lines)
 
 
+def steps_alone(epochs: int) -> str:
+    """reportgen's compiled steps beside the floor, both warm, in turn in the same processes."""
+    command = script("floor.py", "--steps", "--epochs", str(epochs))
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{done.stderr[-2000:]}\nbench: {' '.join(command)} failed")
+    seconds = json.loads(done.stdout)
+    lines = [
+        "| steps alone, two processes, warm | seconds a member-epoch | this ÷ floor | asked |",
+        "|---|---:|---:|---|",
+        f"| floor: the matrix products | {seconds['products']:.3f} | 1.00 | |",
+        f"| reportgen's steps | {seconds['steps']:.3f} "
+        f"| {seconds['steps'] / seconds['products']:.2f} | 1.3 |",
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Time what the options ask for and print the table."""
-    parser = argparse.ArgumentParser(description="reportgen beside a plain Keras script")
+    """Time what the options ask for and print the tables."""
+    parser = argparse.ArgumentParser(description="reportgen beside other ways to the same")
     parser.add_argument("--repeats", type=int, default=1, help="of the trainings; 0: leave out")
     parser.add_argument("--builds", type=int, default=3, help="of the builds; 0: leave out")
+    parser.add_argument("--full", action="store_true", help="train the full report too (minutes)")
+    parser.add_argument("--epochs", type=int, default=10, help="1: to try the script")
     options = parser.parse_args()
     if data := os.environ.get("REPORTGEN_DATA_DIR"):
         os.environ["REPORTGEN_DATA_DIR"] = str(Path(data).resolve())  # commands run elsewhere
 
-    cases: list[Case] = []
+    trainings: list[Case] = []
+    builds: list[Case] = []
+    steps = ""
     with tempfile.TemporaryDirectory() as name:
-        training, building = Path(name, "training"), Path(name, "building")
-        training.mkdir()
-        building.mkdir()
-        if options.repeats:
-            alternate(TRAINING, repeats=options.repeats, folder=training)
-            cases += TRAINING
-        if options.builds:
-            copy_project(building)
+        if options.builds:  # first: what fails here fails before the minutes of training
+            builds = BUILDING
+            folder = Path(name, "building")
+            folder.mkdir()
+            copy_project(folder)
             print("The whole report, so that nothing is left to train …", file=sys.stderr)
-            timed(BUILD, building)
-            alternate(BUILDING, repeats=options.builds, folder=building)
-            cases += BUILDING
-    print(f"\n{machine()}\n\n{table(cases)}")
+            timed(BUILD, folder)
+            alternate(builds, repeats=options.builds, folder=folder)
+        if options.repeats:
+            trainings = training(options.epochs, full=options.full)
+            folder = Path(name, "training")
+            folder.mkdir()
+            alternate(trainings, repeats=options.repeats, folder=folder)
+            steps = steps_alone(options.epochs)
+    rows = table(trainings + builds, trainings[0] if trainings else None)
+    print("\n\n".join(part for part in (machine(), rows, steps) if part))
 
 
 if __name__ == "__main__":

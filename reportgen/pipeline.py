@@ -97,7 +97,7 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
     """Train the runs that the store lacks.
 
     Returns:
-        The dataset, and all records by run key.
+        The dataset, and the records of the report's runs by their keys.
 
     Raises:
         ReportgenError: some runs could not be done; all others are stored.
@@ -106,20 +106,21 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
     config, watcher = project.config, project.watcher
     log = project.root / "build" / "workers.log"
     with project.store as store, Workers(config.workers, log=log) as workers:
-        records = store.records()
-        for sentence in store.damage:
-            watcher.say(f"results: {sentence}; that run is trained again")
-        if not records:
+        if store.is_empty:
             workers.start()  # TensorFlow is imported while the images are read
         with project.stage("data"):
             dataset, images = _find_dataset(project, store)
             plan = _plan(config, dataset)
+            records = store.records(plan)
+            for sentence in store.damage:
+                watcher.say(f"results: {sentence}; that run is trained again")
             if images is None and not plan.keys() <= records.keys():
                 # The images may turn out to be others than those recorded: then so is the plan.
                 dataset, images = datasets.load(
                     config.dataset, fallback=config.fallback, project=project.root
                 )
                 plan = _plan(config, dataset)
+                records = store.records(plan)
             missing = {key: spec for key, (spec, _) in plan.items() if key not in records}
         if store.dataset(dataset.name) != dataset:
             store.remember_dataset(dataset)
@@ -207,15 +208,19 @@ def status(project: Project) -> dict[str, Any]:
     from reportgen.publish import wording
 
     store = project.store
-    records = store.records()
     dataset, _ = _find_dataset(project, store)
+    plans = {
+        it.name: [run.spec for run in it.runs(project.config, dataset)] for it in experiments()
+    }
+    keys = {spec: spec.key for specs in plans.values() for spec in specs}
+    there = store.records(set(keys.values())).keys()
     known: dict[str, float] = store.read_notes("environment").get("seconds", {})
     workers = worker_count(project.config.workers)
     on = chosen(project.config)
     rows = []
     for experiment in experiments():
-        specs = [run.spec for run in experiment.runs(project.config, dataset)]
-        missing = [spec for spec in specs if spec.key not in records]
+        specs = plans[experiment.name]
+        missing = [spec for spec in specs if keys[spec] not in there]
         expected = SECONDS_A_RUN * len(missing) + SECONDS_A_LAYER_STEP * sum(
             spec.steps * len(spec.layers) for spec in missing
         )
@@ -226,7 +231,7 @@ def status(project: Project) -> dict[str, Any]:
                 "on": experiment in on,
                 "runs": len(specs),
                 "missing": len(missing),
-                "spent": round(sum(known.get(spec.key, 0.0) for spec in specs), 1),
+                "spent": round(sum(known.get(keys[spec], 0.0) for spec in specs), 1),
                 "expected": round(expected / workers, 1),
             }
         )

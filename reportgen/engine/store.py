@@ -11,7 +11,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,8 @@ from reportgen.engine.runs import canonical
 from reportgen.errors import InputError
 
 _START = len(b'{"checksum":"","record":') + hashlib.sha256().digest_size * 2  # of the record
+
+_KEY = re.compile(rb'"key":"(\w+)"')
 
 
 @dataclass
@@ -61,25 +63,38 @@ class Store:
             self._lock.close()
             self._lock = None
 
-    def records(self) -> dict[str, dict[str, Any]]:
-        """All intact records of all files by run key; a writer also cuts damaged lines away."""
+    def records(self, wanted: Container[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Intact records of all files by run key; a writer also cuts damaged lines away.
+
+        Args:
+            wanted: Keys of the runs to return, None for all. Of any others the line is checked and
+                nothing kept, so that a report takes no more memory where more was recorded.
+        """
         found: dict[str, dict[str, Any]] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
-            intact: list[bytes] = []
-            lines = path.read_bytes().split(b"\n")
-            for number, line in enumerate(lines, start=1):
-                if not line:
-                    continue
-                record, fault = self._read(line, torn=number == len(lines))
-                if fault:
-                    self.damage.append(f"{path.name} line {number}{fault}: dropped")
-                else:
-                    intact.append(line + b"\n")
-                    found[record["key"]] = record
-            if self._lock is not None and len(intact) != sum(map(bool, lines)):
+            damaged: set[int] = set()
+            with path.open("rb") as lines:
+                for number, line in enumerate(lines, start=1):
+                    if line == b"\n":
+                        continue
+                    record, fault = self._read(line, wanted)
+                    if fault:
+                        self.damage.append(f"{path.name} line {number}{fault}: dropped")
+                        damaged.add(number)
+                    elif record:
+                        found[record["key"]] = record
+            if self._lock is not None and damaged:
                 # Cut before anything is appended, or a torn line would swallow the next one.
-                _replace(path, b"".join(intact))
+                with path.open("rb") as lines:
+                    numbered = enumerate(lines, start=1)
+                    intact = b"".join(line for number, line in numbered if number not in damaged)
+                _replace(path, intact)
         return found
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever recorded."""
+        return next(self.folder.glob("*.jsonl"), None) is None
 
     def append(
         self, experiment: str, record: dict[str, Any], arrays: dict[str, np.ndarray]
@@ -137,13 +152,16 @@ class Store:
     def _matrices(self, key: str) -> Path:
         return self.folder / "arrays" / f"{key}.npz"
 
-    def _read(self, line: bytes, *, torn: bool) -> tuple[dict[str, Any], str]:
-        """The record of a line, and what is wrong with it, or ""."""
-        raw = line[_START:-1]
-        if torn:
+    def _read(self, line: bytes, wanted: Container[str] | None) -> tuple[dict[str, Any], str]:
+        """The record of a line, {} if it is not wanted, and what is wrong with it, or ""."""
+        if not line.endswith(b"\n"):
             return {}, " is torn (the writer was cut off)"
-        if line != _line(raw):
+        raw = line[_START:-2]
+        if line != _line(raw) + b"\n":
             return {}, " is altered"
+        # Most of the time would go into parsing. Nothing before a record's key has one inside.
+        if wanted is not None and (named := _KEY.search(raw)) and named[1].decode() not in wanted:
+            return {}, ""
         try:
             record = json.loads(raw)
         except (ValueError, RecursionError):

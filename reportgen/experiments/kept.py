@@ -85,7 +85,8 @@ def _stamp(root: Path, config: Config) -> str:
     sources = [p for p in package.rglob("*.py") if "publish" not in p.parts and p.name != "cli.py"]
     results = (root / "results").glob("*.jsonl")
     for path in [*sorted(sources), *sorted(results)]:
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+        with path.open("rb") as file:  # bit by bit: results may be larger than memory
+            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     if found := datasets.locate(config.dataset, root):
         digest.update(repr((found.stat().st_size, found.stat().st_mtime_ns)).encode())
     return digest.hexdigest()

@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -114,3 +115,18 @@ def test_a_process_that_has_grown_makes_way_for_a_new_one(
             assert canonical(outcome.result.record) == expected[outcome.spec.seed]
             processes |= {len(workers._pools)}
         assert processes == {0}  # none is kept after its run
+
+
+def test_workers_import_without_what_no_run_needs_and_end_at_once(tmp_path: Path) -> None:
+    with Workers(1, log=tmp_path / "workers.log") as workers:
+        future: Any = workers._submit(0, _imported)
+        assert future.result() == {"keras": True, "pandas": False, "sklearn": False, "json": True}
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+
+
+def _imported() -> dict[str, bool]:
+    runner._warm()
+    return {
+        name: sys.modules.get(name) is not None for name in ("keras", "pandas", "sklearn", "json")
+    }

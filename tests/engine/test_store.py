@@ -20,6 +20,14 @@ def test_what_was_appended_is_there_again(tmp_path: Path) -> None:
     assert store.damage == []
 
 
+def test_records_that_are_not_wanted_are_checked_and_not_kept(tmp_path: Path) -> None:
+    path = fill(tmp_path, "a", "b", "c")
+    path.write_bytes(path.read_bytes().replace(b'"c"', b'"d"'))
+    store = Store(tmp_path)
+    assert store.records({"a", "d"}) == {"a": record("a")}
+    assert len(store.damage) == 1
+
+
 def test_matrices_are_kept_with_their_run(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.append("trial", record("a"), {"m": np.eye(3)})
