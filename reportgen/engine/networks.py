@@ -1,6 +1,7 @@
 """RunSpec -> Keras model: any depth and width, an initializer and a seed for each layer."""
 
 import inspect
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -34,12 +35,9 @@ def build_model(
         shared_initializer: Give one initializer object to all layers, as the assignment does.
     """
     stack = [keras.Input(input_shape), layers.Flatten(name="flatten")]
-    shared = draw(network[0].kernel, layer_seed(seed, 0))
-    for index, layer in enumerate(network):
-        number = index + 1
-        kernel = shared if shared_initializer else draw(layer.kernel, layer_seed(seed, index))
+    drawn = initializers(network, seed=seed, shared_initializer=shared_initializer)
+    for number, (layer, (kernel, bias, outer)) in enumerate(zip(network, drawn, strict=True), 1):
         if layer.residual:
-            outer = draw(layer.kernel, layer_seed(seed, index, 1))
             stack.append(ResidualBlock(layer, kernel, outer, name=f"residual_{number}"))
             continue
         stack.append(
@@ -47,7 +45,7 @@ def build_model(
                 layer.units,
                 activation=None if layer.normalization else layer.activation,
                 kernel_initializer=kernel,
-                bias_initializer=draw(layer.bias, layer_seed(seed, index, 2)),
+                bias_initializer=bias,
                 name=f"dense_{number}",
             )
         )
@@ -57,6 +55,35 @@ def build_model(
             stack.append(layers.Activation(layer.activation, name=f"activation_{number}"))
     # Built at one stroke: adding layers singly would rebuild the whole model for each.
     return keras.Sequential(stack, name="network")
+
+
+def draw_weights(
+    model: keras.Sequential, network: tuple[Layer, ...], *, seed: int, shared_initializer: bool
+) -> None:
+    """Give kernels and biases of a built model the values that `build_model` would draw for them.
+
+    A third of the time that building takes, and a deep network is built in a tenth of a second.
+    """
+    drawn = initializers(network, seed=seed, shared_initializer=shared_initializer)
+    parts = [it for it in model.layers if isinstance(it, layers.Dense | ResidualBlock)]
+    for part, (kernel, bias, outer) in zip(parts, drawn, strict=True):
+        if isinstance(part, ResidualBlock):
+            part.inner.kernel.assign(kernel(part.inner.kernel.shape))
+            part.outer.kernel.assign(outer(part.outer.kernel.shape))
+        else:
+            part.kernel.assign(kernel(part.kernel.shape))
+            part.bias.assign(bias(part.bias.shape))
+
+
+def initializers(
+    network: tuple[Layer, ...], *, seed: int, shared_initializer: bool
+) -> Iterator[tuple[keras.initializers.Initializer, ...]]:
+    """By layer, what draws its kernel, its bias, and the outer kernel of a block."""
+    shared = draw(network[0].kernel, layer_seed(seed, 0))
+    for index, layer in enumerate(network):
+        kernel = shared if shared_initializer else draw(layer.kernel, layer_seed(seed, index))
+        outer = draw(layer.kernel, layer_seed(seed, index, 1))
+        yield kernel, draw(layer.bias, layer_seed(seed, index, 2)), outer
 
 
 def draw(spec: Initializer, seed: int) -> keras.initializers.Initializer:

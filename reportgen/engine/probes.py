@@ -92,8 +92,8 @@ def logits(trainer: "Trainer") -> Measurement:
 
 
 def jacobian(trainer: "Trainer") -> Measurement:
-    """Mean singular value of each layer's Jacobian dh_l/dh_(l-1), by layer, over 8 images."""
-    _, layers = walk(trainer, images=8)
+    """Mean singular value of each layer's Jacobian dh_l/dh_(l-1), by layer, over 2 images."""
+    _, layers = walk(trainer, images=2)
     spectra = [np.linalg.svd(_jacobians(layer), compute_uv=False) for layer in layers[:-1]]
     return {"mean": [spectrum.mean() for spectrum in spectra]}, {}
 

@@ -30,8 +30,8 @@ from reportgen.engine.runs import Result, RunSpec
 
 # A run that broke its process this often is given up.
 STRIKES = 3
-# A process that has grown beyond this makes way for a new one: every network shape that it compiles
-# leaves some memory behind, and one run may take half a gigabyte more.
+# A process that has grown beyond this makes way for a new one before it compiles another network
+# shape: every one leaves some memory behind, and one run may take half a gigabyte more.
 MEGABYTES = 1400
 # Keras imports these where it finds them, for parts of it that no run needs: a third of its time.
 SPARED = ("matplotlib", "pandas", "sklearn")
@@ -104,14 +104,19 @@ class Workers:
         # Workers keep the last images by their path: others need another.
         path = Path(self._folder.name) / f"images-{time.monotonic_ns()}"
         path.write_bytes(pickle.dumps(images))
-        waiting = list(specs)
+        # Deep networks first: they take long to compile, and whatever comes last is compiled twice.
+        waiting = sorted(specs, key=lambda spec: -len(spec.layers))
         strikes = Counter[RunSpec]()
         shapes: dict[int, RunSpec] = {}  # what each worker compiled last
+        grown: set[int] = set()
         in_flight: dict[Future[tuple[Result, float, float]], tuple[int, RunSpec]] = {}
         while waiting or in_flight:
             for worker in set(range(self.count)) - {worker for worker, _ in in_flight.values()}:
                 if waiting:
                     spec = _next(waiting, shapes, worker)
+                    if worker in grown and spec.shape != shapes[worker]:
+                        self._stop(worker)
+                        grown.remove(worker)
                     shapes[worker] = spec.shape
                     in_flight[self._submit(worker, _train, spec, path)] = (worker, spec)
             for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
@@ -119,12 +124,12 @@ class Workers:
                 try:
                     result, seconds, megabytes = future.result()
                     if megabytes > MEGABYTES:
-                        self._stop(worker)
-                        shapes.pop(worker)
+                        grown.add(worker)
                     yield Finished(spec, result, seconds)
                 except BrokenProcessPool:
                     self._stop(worker)
                     shapes.pop(worker)
+                    grown.discard(worker)
                     strikes[spec] += 1
                     if strikes[spec] < STRIKES:
                         waiting.append(spec)

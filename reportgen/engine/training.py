@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from reportgen.engine.datasets import Images
-from reportgen.engine.networks import build_model
+from reportgen.engine.networks import build_model, draw_weights
 from reportgen.engine.probes import PROBES
 from reportgen.engine.runs import Probe, Result, RunSpec
 
@@ -114,6 +114,7 @@ class Trainer:
     def __init__(self, shape: RunSpec, images: Images) -> None:
         self.images = images
         self.model = build_model(shape.layers, input_shape=images.shape, seed=0)
+        self._plain = self.model.get_weights()  # of no kernel, and of new normalizations
         self._splits = _splits(images)
         self._batch_size = shape.batch_size
         weights = self.model.trainable_variables
@@ -125,13 +126,9 @@ class Trainer:
 
     def start(self, spec: RunSpec) -> None:
         """Take a run's initial weights, scaling, rates and seed."""
-        initial = build_model(
-            spec.layers,
-            input_shape=self.images.shape,
-            seed=spec.seed,
-            shared_initializer=spec.shared_initializer,
-        )
-        self.model.set_weights(initial.get_weights())
+        self.model.set_weights(self._plain)
+        shared = spec.shared_initializer
+        draw_weights(self.model, spec.layers, seed=spec.seed, shared_initializer=shared)
         for slot in itertools.chain(*self._slots):
             slot.assign(tf.zeros_like(slot))
         self._scaling.assign(self.images.standardization if spec.standardized else (0.0, 1.0))

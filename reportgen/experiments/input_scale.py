@@ -38,7 +38,10 @@ def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     for part, arm, scaled, seed in plan:
         spec = assignment.network(STARTS[arm][0], config, dataset, seed, standardized=scaled)
         steps = config.pick(full=spec.steps, quick=min(spec.steps, 1500))
-        probes = (*spec.probes, Probe("dead_units", (steps,)))
+        # With the assignment's probes, its runs are found by their keys, and cost nothing here.
+        known = (*spec.probes, Probe("dead_units", (steps,)))
+        own = scaled or STARTS[arm][0] not in config.initializers
+        probes = (Probe("dead_units", (steps,)),) if own else known
         if part == "start":
             steps, probes = 0, (Probe("signal"), Probe("logits"))
         spec = replace(spec, steps=steps, probes=tuple(dict.fromkeys(probes)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reportgen.config import ASSIGNMENT_INITIALIZERS, INITIALIZERS, Initializer
-from reportgen.engine.networks import build_model, draw, layer_seed
+from reportgen.engine.networks import build_model, draw, draw_weights, layer_seed
 from reportgen.engine.runs import Layer
 
 GLOROT, HE, LECUN = map(Initializer, ("GlorotNormal", "HeNormal", "LecunNormal"))
@@ -55,6 +55,21 @@ def test_a_shared_initializer_gives_the_second_layer_the_firsts_numbers(
 ) -> None:
     w1, _, w2, _ = weights(kernel, shared=True)
     np.testing.assert_allclose(w2.ravel(), w1.ravel()[:1280] * ratio, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_weights_drawn_for_a_model_are_those_it_would_be_built_with(shared: bool) -> None:
+    stack = (
+        Layer(12, "relu", HE, Initializer("RandomNormal")),
+        Layer(12, "relu", GLOROT, normalization="batch"),
+        Layer(12, "relu", NORMAL, normalization="layer", residual=True),
+        Layer(4, "softmax", Initializer.of("Orthogonal", gain=2)),
+    )
+    built = build_model(stack, input_shape=(3, 5), seed=3, shared_initializer=shared)
+    drawn = build_model(stack, input_shape=(3, 5), seed=4)
+    draw_weights(drawn, stack, seed=3, shared_initializer=shared)
+    for ours, expected in zip(drawn.get_weights(), built.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
 
 
 def test_sharing_is_what_keras_does_with_one_object_in_two_layers() -> None:

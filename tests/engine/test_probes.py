@@ -141,7 +141,7 @@ def test_the_jacobians_singular_values_are_those_of_kernel_times_slope(small: Sm
         spectra = np.array(
             [
                 np.linalg.svd(hand["kernels"][layer] * hand["slopes"][layer][image])[1]
-                for image in range(8)
+                for image in range(2)
             ]
         )
         assert found["mean"][layer] == pytest.approx(spectra.mean(), rel=1e-3)

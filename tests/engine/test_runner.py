@@ -102,19 +102,19 @@ def test_runs_of_one_shape_stay_with_the_worker_that_compiled_it() -> None:
     assert runner._next(waiting, shapes, 1).layers[0].units == 16
 
 
-def test_a_process_that_has_grown_makes_way_for_a_new_one(
+def test_a_process_that_has_grown_makes_way_for_a_new_one_before_another_shape(
     two: Workers, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    specs = [spec(seed, steps=5) for seed in range(2)]
+    specs = [spec(0, steps=5), spec(1, steps=5), spec(2, steps=5, width=16)]
     expected = finished(two.run(specs, images))
     monkeypatch.setattr(runner, "MEGABYTES", 0)
+    processes = {}
     with Workers(1, log=tmp_path / "workers.log") as workers:
-        processes = set()
         for outcome in workers.run(specs, images):
             assert isinstance(outcome, Finished)
             assert canonical(outcome.result.record) == expected[outcome.spec.seed]
-            processes |= {len(workers._pools)}
-        assert processes == {0}  # none is kept after its run
+            processes[outcome.spec.seed] = [*workers._pools[0]._processes]
+    assert processes[0] == processes[1] != processes[2]
 
 
 def test_workers_import_without_what_no_run_needs_and_end_at_once(tmp_path: Path) -> None:
