@@ -22,7 +22,7 @@ COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-header --pytho
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report export serve publish test check lint format bench lock clean distclean
+.PHONY: help report export serve publish test check lint format bench lock licences clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,16 @@ lock: ## make both lock files again, with uv (LOCK_ARGS=--upgrade for newer vers
 	@command -v $(UV) >/dev/null || { echo "make: uv is missing: get it with 'pipx install uv'" >&2; exit 1; }
 	$(COMPILE) --group build pyproject.toml -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+
+# What a package carries inside, its metadata do not tell.
+licences: $(DEV) ## write LICENSES.md: the licence of every package that is installed here
+	@{ echo "# Licences"; echo; \
+	echo "Of the packages in \`.venv\`, as they say themselves; made by \`make licences\`. Inside"; \
+	echo "pypandoc_binary lies pandoc (GPL-2.0-or-later, run as a program of its own), inside ziamath the"; \
+	echo "typeface STIX Two Math (OFL-1.1), which is copied into the site."; echo; \
+	LC_ALL=C.UTF-8 $(BIN)/pip-licenses --from=mixed --order=name --format=markdown --with-system --ignore-packages reportgen pip; \
+	} > LICENSES.md
+	@echo "Wrote LICENSES.md"
 
 clean: ## delete what the build made (build/)
 	@rm -rf build

@@ -101,6 +101,23 @@ def test_a_report_whose_results_are_there_never_imports_tensorflow(made: Path) -
     assert (made / "build" / "site" / "index.html").read_bytes() == before
 
 
+def test_a_report_that_has_its_data_asks_no_other_host(made: Path, project: Path) -> None:
+    alone = ["unshare", "--map-root-user", "--net"]  # a network of its own, without a way out
+    if shutil.which(alone[0]) is None or subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody make a network namespace (unshare --net)")
+    shutil.rmtree(project / "build")
+    for word in ("build", "export"):
+        command = [*alone, REPORTGEN, word, "--project", str(project)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "training" not in done.stdout
+    assert {path.name for path in (project / "build").glob("report.*")} >= {
+        "report.pdf", "report.docx", "report.html", "report.ipynb",
+    }  # fmt: skip
+    for page in (made / "build" / "site").glob("*.html"):
+        assert (project / "build" / "site" / page.name).read_bytes() == page.read_bytes()
+
+
 def test_an_edit_of_prose_trains_nothing(project: Path) -> None:
     with (project / "docs" / "index.md").open("a", encoding="utf-8") as page:
         page.write("\nA sentence of mine.\n")

@@ -26,6 +26,8 @@ Bytes = NDArray[np.uint8]
 Arrays = tuple[Bytes, Bytes, Bytes, Bytes]
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 MNIST_DIGEST = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
+# Bytes of a file's arrays: twelve times MNIST. A small file can unfold into any number of bytes.
+LIMIT = 660_000_000
 KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 IDX_FILES = (
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
@@ -61,7 +63,9 @@ class DatasetInfo:
         """What the prose says of it, worked out from the counts."""
         test = np.array(self.test_counts)
         priors, shares = np.array(self.train_counts) / self.train, test / test.sum()
-        majority = int(priors.argmax())
+        majority, asked = int(priors.argmax()), shares > 0
+        with np.errstate(divide="ignore"):  # a class that is only tested on: the loss is infinite
+            loss = float(-shares[asked] @ np.log(priors[asked]))
         return {
             "train": self.train,
             "test": int(test.sum()),
@@ -70,7 +74,7 @@ class DatasetInfo:
             "balanced": len(set(self.train_counts)) == 1,
             "majority": self.class_names[majority],
             "majority_test_share": float(shares[majority]),
-            "log_prior_loss": float(-shares @ np.log(priors)),
+            "log_prior_loss": loss,
         }
 
 
@@ -217,7 +221,11 @@ def read_npz(path: Path) -> Arrays:
     """The arrays of an .npz file, checked; InputError where it is missing, damaged or pickled."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in NAMES if name in archive}
+            sizes = [member.file_size for member in archive.zip.infolist()]
+            if sum(sizes) > LIMIT:
+                raise ValueError(f"{sum(sizes) / 1e6:,.0f} MB, more than {LIMIT / 1e6:.0f}")
+            # What is no array of NumPy's comes as plain bytes.
+            found = {name: np.asarray(archive[name]) for name in NAMES if name in archive}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", hint="mend the path in reportgen.toml") from None
     except Exception as error:  # an altered byte may be anything to zipfile, zlib and NumPy
@@ -259,9 +267,8 @@ def check(arrays: list[Any], path: Path) -> Arrays:
 
 def _read_idx(path: Path) -> Bytes:
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(LIMIT)
         if content[:3] != b"\0\0\x08":
             raise ValueError("not an IDX file of bytes")
         shape = struct.unpack_from(f">{content[3]}I", content, 4)

@@ -129,7 +129,7 @@ class Store:
         """A small JSON file beside the records (`datasets`, `environment`); {} where unusable."""
         try:
             content = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 

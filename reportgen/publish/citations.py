@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reportgen.errors import InputError
+from reportgen.errors import InputError, ReportgenError
+from reportgen.publish import pandoc
 from reportgen.publish.files import write_changed
 
 _FORMAT = b"1"  # raise by hand when what is kept changes
@@ -49,16 +50,14 @@ def load(bibliography: Path, cache: Path) -> Citations:
 
 
 def _ask_pandoc(bibliography: Path) -> dict[str, Any]:
-    import pypandoc  # only here: most builds have the answer kept
-
     try:
-        items = json.loads(pypandoc.convert_file(str(bibliography), "csljson", format="bibtex"))
+        items = json.loads(pandoc.convert("--from=bibtex", "--to=csljson", str(bibliography))[0])
         cited = "\n\n".join(f"[@{{{item['id']}}}]" for item in items)
-        options = ["--citeproc", f"--bibliography={bibliography}", "--wrap=none"]
-        html = pypandoc.convert_text(cited, "html", format="markdown", extra_args=options)
-    except RuntimeError as error:
+        options = ["--from=markdown", "--to=html", "--citeproc", "--wrap=none"]
+        html, _ = pandoc.convert(*options, f"--bibliography={bibliography}", text=cited)
+    except ReportgenError as error:
         raise InputError(
-            f"{bibliography.name} cannot be read: {' '.join(str(error).split())}",
+            f"{bibliography.name} cannot be read: {error}",
             hint=f"mend the entry in {bibliography.parent.name}/{bibliography.name}",
         ) from error
     urls = {item["id"]: item.get("URL", "") for item in items}

@@ -4,7 +4,6 @@ All pages become one document in the order of the nav: the parts first, the rest
 """
 
 import json
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ from typing import Any
 
 from markdown.extensions.toc import slugify
 
-from reportgen.errors import InputError, ReportgenError
-from reportgen.publish import pages
+from reportgen.errors import InputError
+from reportgen.publish import pages, pandoc
 from reportgen.publish.book import Evidence
 from reportgen.publish.export_macros import BODY, ExportMacros
 from reportgen.publish.files import timestamp, write_changed
-from reportgen.publish.site import Warnings
 from reportgen.publish.word import number_pages
 
 _READER = "markdown-auto_identifiers-inline_notes-raw_html-raw_tex"
@@ -128,7 +126,10 @@ def pdf(document: Document, path: Path) -> list[str]:
             f"no font that is installed has {' '.join(lacking)}: the PDF shows boxes instead "
             "(install one, such as Noto Sans, and export again)"
         )
-        data = compiler.compile(**options)
+        try:
+            data = compiler.compile(**options)
+        except typst.TypstError as other:  # one that the missing characters hid
+            raise _explained(other.diagnostic, document, source) from other
     assert isinstance(data, bytes)
     write_changed(path, data)
     return warnings
@@ -173,8 +174,6 @@ def drawings(document: Document) -> None:
 
 def _pandoc(document: Document, target: str, *options: str, text: str = "") -> str:
     """Convert the document; pandoc's own complaint is raised as it stands."""
-    import pypandoc
-
     cover = {"lang": "en", "link-citations": True, "abstract": document.abstract}
     cover |= {"title": _literal(document.title)}
     author = filter(None, [document.author["name"], *_about(document.author)])
@@ -192,22 +191,11 @@ def _pandoc(document: Document, target: str, *options: str, text: str = "") -> s
         "--syntax-highlighting=idiomatic" if target == "typst" else "--wrap=none",
         *options,
     )
-    said = Warnings()
-    said.addFilter(lambda entry: "TeX math" in entry.getMessage())
-    log = logging.getLogger("pypandoc")  # which would print them
-    handlers, log.handlers = log.handlers, [said]
-    try:
-        converted: str = pypandoc.convert_text(
-            text or document.body, target, format=_READER, extra_args=list(options),
-            outputfile=next((o[9:] for o in options if o.startswith("--output=")), None),
-        )  # fmt: skip
-    except RuntimeError as error:
-        raise ReportgenError(f"pandoc: {' '.join(str(error).split())}") from error
-    finally:
-        log.handlers = handlers
-    if said.lines:
-        message = " ".join(said.lines[0].split(", rendering as TeX")[0].split())
-        formula = message.removeprefix("Could not convert TeX math ")
+    converted, told = pandoc.convert(
+        f"--from={_READER}", f"--to={target}", *options, text=text or document.body
+    )
+    if lost := re.search(r"(Could not convert TeX math (.*?)), rendering as TeX", told, re.S):
+        message, formula = (" ".join(part.split()) for part in lost.groups())
         raise InputError(
             f"{_place(document, formula)}{message}", hint="write that formula another way"
         )

@@ -4,7 +4,17 @@ import os
 import time
 from pathlib import Path
 
-from reportgen.errors import ReportgenError
+from reportgen.errors import InputError, ReportgenError
+
+
+def read_text(path: Path) -> str:
+    """A file of the project's as UTF-8; InputError where it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8: {error}", hint="save it as UTF-8 in your editor"
+        ) from error
 
 
 def timestamp() -> int:

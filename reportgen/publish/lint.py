@@ -14,6 +14,7 @@ from typing import Any
 
 from reportgen.publish import wording
 from reportgen.publish.faults import Fault
+from reportgen.publish.files import read_text
 from reportgen.publish.pages import Rendered, read_nav
 from reportgen.publish.scan import line_of, spans
 
@@ -52,9 +53,9 @@ def check(docs: Path, *, rendered: Rendered | None = None) -> list[Fault]:
     """
     faults: list[Fault] = []
     for page in read_nav(docs):
-        faults += _page(f"docs/{page}", (docs / page).read_text(encoding="utf-8"))
+        faults += _page(f"docs/{page}", read_text(docs / page))
     for path in sorted(wording.folder(docs).glob("*.toml")):
-        faults += _wording(f"docs/experiments/{path.name}", path.read_text(encoding="utf-8"))
+        faults += _wording(f"docs/experiments/{path.name}", read_text(path))
     for key in rendered.uncited if rendered else ():
         faults.append(Fault("docs/references.bib", 1, f"no page cites {key!r}", "cite or drop it"))
     return faults
@@ -82,12 +83,12 @@ def _page(page: str, source: str, *, compares: bool = True) -> Iterator[Fault]:
 def _wording(page: str, source: str) -> Iterator[Fault]:
     """What is typed in an experiment's words; its claims' sentences may compare."""
     try:
-        words = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+        words = {key: [*_strings(text)] for key, text in tomllib.loads(source).items()}
+    except (ValueError, RecursionError) as error:
         yield Fault(page, 1, str(error), "mend that line")
         return
-    for key, text in words.items():
-        for said in _strings(text):
+    for key, texts in words.items():
+        for said in texts:
             above = line_of(source, max(source.find(said), 0)) - 1
             for fault in _page(page, _INTERVAL.sub(_blank, said), compares=key != "claims"):
                 yield replace(fault, line=fault.line + above)

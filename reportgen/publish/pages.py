@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from mkdocs.utils.yaml import yaml_load
 
 from reportgen.errors import InputError
@@ -21,7 +20,7 @@ from reportgen.publish import citations, mathml
 from reportgen.publish.book import Book, Evidence, Exhibit, Placed
 from reportgen.publish.context import environment
 from reportgen.publish.faults import Fault, nearest, refuse
-from reportgen.publish.files import write_changed
+from reportgen.publish.files import read_text, write_changed
 from reportgen.publish.macros import Macros
 from reportgen.publish.scan import line_of
 from reportgen.publish.site_macros import SiteMacros
@@ -111,7 +110,7 @@ def compose(
     book = Book(evidence, build / "evidence", known)
     env = environment(book, target(book), context)
     template = lru_cache(maxsize=None)(env.from_string)  # one compilation serves both passes
-    sources = {page: (docs / page).read_text(encoding="utf-8") for page in [*nav, *extra]}
+    sources = {page: read_text(docs / page) for page in [*nav, *extra]}
     for page, source in sources.items():
         _page(env, template, book, page, source)
     book.number(nav)
@@ -132,7 +131,7 @@ def read_nav(docs: Path) -> list[str]:
     try:
         with (docs.parent / "mkdocs.yml").open(encoding="utf-8") as file:
             nav = _leaves(yaml_load(file)["nav"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except Exception as error:  # YAML's dates, bytes and depth raise what they like
         raise InputError(
             f"mkdocs.yml cannot be read: {error}", hint="its nav has to list the pages of docs/"
         ) from error
@@ -171,11 +170,11 @@ def _page(
         return template(marked).render()
     except jinja2.TemplateSyntaxError as error:
         book.fault(error.message or "not Jinja", line=error.lineno)
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+    except Exception as error:  # a page is a program, and may raise anything
         # Jinja rewrites the traceback of what a page raised to the page's own lines.
         stack = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno or 1 for frame in stack if frame.filename == "<template>"]
-        text, mend = str(error), ""
+        text, mend = str(error) or repr(error), ""
         if name := re.fullmatch(r"'(\w+)' is undefined", text):
             text, mend = f"{name[1]} does not exist", nearest(name[1], env.globals)
         book.fault(text, mend, line=[1, *lines][-1])

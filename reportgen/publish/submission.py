@@ -16,24 +16,41 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from pydantic import TypeAdapter
+from pydantic import BaseModel, StrictFloat, field_validator
 
-from reportgen.config import Config
+from reportgen.config import Config, Initializer
 from reportgen.engine import datasets
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import RunSpec, canonical
 from reportgen.engine.store import Store
 from reportgen.errors import InputError, ReportgenError
 from reportgen.experiments import kept
-from reportgen.publish.files import timestamp, write_changed
+from reportgen.publish.files import read_text, timestamp, write_changed
 
 SUMS = "SHA256SUMS"
 # By how much a run's test accuracy may differ between processors; docs/methods.md states it.
 TOLERANCE = 0.005
+LIMIT = 500_000_000  # bytes of its files: twenty times a whole report's
 _CODE = (
     "Makefile", "README.md", "LICENSE", "pyproject.toml", "requirements.lock",
     "requirements-dev.lock", "reportgen.toml", "mkdocs.yml", "docs", "reportgen", "tests",
 )  # fmt: skip
+
+
+class _Handed(BaseModel):
+    """What is read of a record that somebody handed in."""
+
+    spec: RunSpec
+    test_accuracy: StrictFloat
+
+    @field_validator("spec")
+    @classmethod
+    def _hold_a_network(cls, spec: RunSpec) -> RunSpec:
+        """With layers, and initializers of Keras's: a worker calls them by their names."""
+        parts = [part for layer in spec.layers for part in (layer.kernel, layer.bias)]
+        if not [Initializer.of(part.name, **dict(part.parameters)) for part in parts]:
+            raise ValueError("a network has layers")
+        return spec
 
 
 def pack(project: Path, path: Path, context: Mapping[str, Any], *, title: str) -> list[str]:
@@ -41,9 +58,12 @@ def pack(project: Path, path: Path, context: Mapping[str, Any], *, title: str) -
     build, files = project / "build", dict[str, bytes]()
     for name in ("report.pdf", "report.ipynb"):
         files[name] = (build / name).read_bytes()
-    template = (project / "docs" / "export" / "submission.md").read_text(encoding="utf-8")
+    template = read_text(project / "docs" / "export" / "submission.md")
     names = {**context, "title": title, "author": context["config"]["author"]["name"]}
-    files["README.md"] = jinja2.Template(template).render(names).encode() + b"\n"
+    try:
+        files["README.md"] = jinja2.Template(template).render(names).encode() + b"\n"
+    except Exception as error:  # as of any page
+        raise InputError(f"docs/export/submission.md: {error}", hint="mend that file") from error
     for name in _CODE:
         files |= {f"code/{key}": data for key, data in _read(project / name, project)}
     for key, data in _read(project / "results", project):
@@ -73,10 +93,13 @@ def unpack(path: Path, folder: Path) -> int:
     """
     try:
         with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+            if size > LIMIT:
+                raise ValueError(f"{size / 1e6:,.0f} MB of files")
             files = {name: packed.read(name) for name in packed.namelist()}
         sums = files.pop(SUMS).decode().splitlines()
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in sums)}
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+    except Exception as error:  # as of an .npz file
         raise InputError(
             f"{path} is no submission: {error}", hint="make one with: reportgen export submission"
         ) from error
@@ -114,19 +137,16 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="reportgen-") as folder:
         yield f"{unpack(path, Path(folder))} files, every digest is right"
         store = Store(Path(folder) / "results")
-        records = [it for it in store.records().values() if it["status"] == "finished"]
         trained_on = ", ".join(store.read_notes("datasets"))
-    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
-    drawn = random.Random(seed).sample(records, min(runs, len(records)))
-    read = TypeAdapter(RunSpec).validate_python
-    before = {read(record["spec"]): record for record in drawn}
+        seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+        before = draw(store, runs=runs, seed=seed)
     dataset, images = datasets.load(config.dataset, fallback=config.fallback, project=project)
     if any(spec.dataset != dataset.digest for spec in before):
         raise InputError(
             f"{dataset.title} is not what this submission was trained on ({trained_on})",
             hint="set dataset in reportgen.toml to the submission's",
         )
-    yield f"training {len(drawn)} runs again, drawn with --seed {seed}"
+    yield f"training {len(before)} runs again, drawn with --seed {seed}"
     beyond = 0
     with Workers(config.workers, log=project / "build" / "verify.log") as workers:
         for outcome in workers.run(list(before), images):
@@ -134,7 +154,27 @@ def verify(
             yield f"{outcome.spec.layers[0].kernel.label}, seed {outcome.spec.seed}: {said}"
             beyond += not holds
     if beyond:
-        raise ReportgenError(f"{beyond} of {len(drawn)} runs came out otherwise")
+        raise ReportgenError(f"{beyond} of {len(before)} runs came out otherwise")
+
+
+def draw(store: Store, *, runs: int, seed: int) -> dict[RunSpec, dict[str, Any]]:
+    """So many finished runs of a store, drawn at random: spec -> record.
+
+    Raises:
+        InputError: a record that no run left, whatever its checksum.
+    """
+    records = [it for it in store.records().values() if it.get("status") == "finished"]
+    drawn = {}
+    for record in random.Random(seed).sample(records, min(runs, len(records))):
+        try:
+            canonical(record)
+            drawn[_Handed.model_validate(record).spec] = record
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"no run left the record {record['key']} of this submission",
+                hint="ask for the file as it was made",
+            ) from error
+    return drawn
 
 
 def _compared(record: dict[str, Any], outcome: Finished | GivenUp) -> tuple[str, bool]:

@@ -7,6 +7,7 @@ import io
 import pickle
 import struct
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,26 @@ def test_pickled_content_is_never_run(tmp_path: Path, inside: bool) -> None:
         datasets.read_npz(path)
     assert "never loaded" in caught.value.hint
     assert not sprung.exists()
+
+
+@pytest.mark.parametrize("content", [b"x", b"", b"\x93NUMP", np.zeros(8, np.uint8).tobytes()])
+def test_a_member_that_is_no_array_is_told(tmp_path: Path, content: bytes) -> None:
+    np.savez(tmp_path / "own.npz", **small_arrays(train=100, test=20))
+    with zipfile.ZipFile(tmp_path / "own.npz") as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    with zipfile.ZipFile(tmp_path / "own.npz", "w") as packed:
+        for name, data in {**files, "y_test.npy": content}.items():
+            packed.writestr(name, data)
+    with pytest.raises(InputError, match=r"own\.npz"):
+        datasets.read_npz(tmp_path / "own.npz")
+
+
+def test_a_class_that_is_only_tested_on_costs_an_infinite_loss_and_no_warning() -> None:
+    info = datasets.DatasetInfo(
+        name="own.npz", title="own", digest="", source="", fallback=False, shape=(2, 2),
+        train_counts=(8, 0, 0), validation=2, test_counts=(1, 1, 0), class_names=("0", "1", "2"),
+    )  # fmt: skip
+    assert info.described()["log_prior_loss"] == np.inf
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,14 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     assert "he2015" in load(bib, cache).labels
 
 
+def test_a_bibliography_that_unfolds_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "references.bib"
+    doubled = "".join(f"@string{{a{i + 1} = a{i} # a{i}}}\n" for i in range(40))
+    path.write_text(f'@string{{a0 = "x"}}\n{doubled}@misc{{he, title = a40}}')
+    with pytest.raises(InputError, match="Heap exhausted"):
+        load(path, tmp_path / "cache.json")
+
+
 def test_a_broken_bibliography_is_told(tmp_path: Path) -> None:
     bib = tmp_path / "references.bib"
     bib.write_text("@article{he2015, title={open")

@@ -286,3 +286,14 @@ def test_what_is_no_submission_is_told(tmp_path: Path) -> None:
     (tmp_path / "no.zip").write_text("no")
     with pytest.raises(InputError, match="no submission"):
         submission.unpack(tmp_path / "no.zip", tmp_path)
+
+
+def test_a_cell_that_ends_the_process_ends_no_export(handed: Report) -> None:
+    handed.page("export/notebook.md", "# Part three\n\n```python\nexit()\n```\n")
+    assert "SystemExit" in export(handed, "notebook").failures[0]
+
+
+def test_a_fault_in_the_submissions_own_page_is_told(handed: Report) -> None:
+    fill_results(handed)
+    handed.page("export/submission.md", "{{ versions.x.y }}\n")
+    assert "docs/export/submission.md" in export(handed, "submission").failures[0]

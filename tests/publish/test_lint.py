@@ -1,7 +1,8 @@
 import pytest
 from publish.sample_report import Report
 
-from reportgen.publish import lint
+from reportgen.errors import InputError
+from reportgen.publish import lint, wording
 
 
 def told(report: Report, text: str) -> list[str]:
@@ -123,6 +124,15 @@ def test_captions_compare_no_initializers_and_claims_may(report: Report) -> None
     assert fault.startswith("docs/experiments/trial.toml:7: 'worse' said of an initializer")
 
 
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 5000, "x = " + "9" * 5000, ".".join("x" * 5000) + " = 0"]
+)
+def test_words_beyond_python_are_a_fault(report: Report, text: str) -> None:
+    wording.folder(report.docs).mkdir()
+    (wording.folder(report.docs) / "forward.toml").write_text(text)
+    assert any("forward.toml:1" in str(fault) for fault in lint.check(report.docs))
+
+
 def test_words_that_are_no_toml_are_a_fault(report: Report) -> None:
     (fault,) = told_of_words(report, "title = \n")
     assert fault.startswith("docs/experiments/trial.toml:1: Invalid value (at line 1")
@@ -138,3 +148,11 @@ def test_entries_that_nobody_cites_are_told(report: Report) -> None:
 
 def test_the_sample_pages_pass(report: Report) -> None:
     assert lint.check(report.docs, rendered=report.render()) == []
+
+
+def test_a_page_that_is_not_utf_8_is_told_by_its_path(report: Report) -> None:
+    (report.docs / "part-2.md").write_bytes(b"# Zo\xeb\n")
+    with pytest.raises(InputError, match=r"part-2\.md is not UTF-8"):
+        lint.check(report.docs)
+    with pytest.raises(InputError, match=r"part-2\.md is not UTF-8"):
+        report.render()

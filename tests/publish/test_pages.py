@@ -174,6 +174,10 @@ def test_every_fault_of_every_page_is_listed_with_line_and_nearest_name(report: 
         ('# A\n\n{{ claim("he-glorot") }}', "assumes"),
         ('# A\n\n{{ figure("curves") }}', "'curves' stands in docs/index.md already; refer to it"),
         ("# A\n\n{{ values.forward.slope['hi'] }}", "values.forward.slope.hi does not exist"),
+        ("# A\n\n{{ [].pop() }}", "docs/part-3.md:3: pop from empty list"),
+        ("# A\n\n{{ '{a}'.format() }}", "docs/part-3.md:3: 'a'"),
+        ("# A\n\n{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "docs/part-3.md:"),
+        ('# A\n\n{{ source("../mkdocs.yml", "x") }}', "docs/part-3.md:3: invalid character"),
     ],
 )
 def test_a_broken_placeholder_is_told_with_its_line(report: Report, text: str, fault: str) -> None:
@@ -205,6 +209,14 @@ def test_pages_and_nav_must_agree(report: Report) -> None:
     (report.docs / "extra.md").rename(report.docs / "part-2.md")
     (report.docs / "methods.md").unlink()
     with pytest.raises(InputError, match=r"names methods.md, which docs/ has not"):
+        report.render()
+
+
+@pytest.mark.parametrize("more", [b"on: 2026-13-45", b"at: \xff", b"x: " + b"[" * 5000, b"nav: 1"])
+def test_a_nav_that_yaml_cannot_read_is_told(report: Report, more: bytes) -> None:
+    with (report.root / "mkdocs.yml").open("ab") as file:
+        file.write(b"\n" + more + b"\n")
+    with pytest.raises(InputError, match=r"mkdocs\.yml cannot be read"):
         report.render()
 
 

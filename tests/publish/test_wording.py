@@ -150,6 +150,8 @@ def test_missing_words_are_told(tmp_path: Path, cut: str, missing: list[str]) ->
         ("{{ layers | fixd }}", "No filter named 'fixd'"),
         ("{{ arms | fixed }}", "a number is needed here"),
         ("{{ layers.x.y }}", "has no attribute 'x'"),
+        ("{{ [].pop() }}", "pop from empty list"),
+        ("{{ '{}'.format() }}", "out of range"),
     ],
 )
 def test_a_placeholder_that_cannot_be_filled_is_told(tmp_path: Path, text: str, what: str) -> None:
@@ -166,6 +168,9 @@ def test_a_file_that_is_not_there_or_no_toml_is_one_fault(tmp_path: Path) -> Non
     (fault,) = faults(tmp_path, trial=WORDS.replace('title = "Trial"', 'title = "Trial'))
     assert fault.startswith("docs/experiments/trial.toml:1: ")
     assert "line 1" in fault
+    for beyond in ("[" * 5000, "9" * 5000):
+        (fault,) = faults(tmp_path, trial=f"{WORDS}x = {beyond}")
+        assert fault.startswith("docs/experiments/trial.toml:1: ")
 
 
 def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
