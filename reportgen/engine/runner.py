@@ -18,11 +18,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Self
 
 from reportgen.engine.datasets import Images
@@ -110,6 +111,8 @@ class Workers:
         shapes: dict[int, RunSpec] = {}  # what each worker compiled last
         grown: set[int] = set()
         in_flight: dict[Future[tuple[Result, float, float]], tuple[int, RunSpec]] = {}
+        # `futures.wait` would hold locks that Ctrl-C, at a bad moment, leaves taken for good.
+        done: SimpleQueue[Future[tuple[Result, float, float]]] = SimpleQueue()
         while waiting or in_flight:
             for worker in set(range(self.count)) - {worker for worker, _ in in_flight.values()}:
                 if waiting:
@@ -118,25 +121,27 @@ class Workers:
                         self._stop(worker)
                         grown.remove(worker)
                     shapes[worker] = spec.shape
-                    in_flight[self._submit(worker, _train, spec, path)] = (worker, spec)
-            for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
-                worker, spec = in_flight.pop(future)
-                try:
-                    result, seconds, megabytes = future.result()
-                    if megabytes > MEGABYTES:
-                        grown.add(worker)
-                    yield Finished(spec, result, seconds)
-                except BrokenProcessPool:
-                    self._stop(worker)
-                    shapes.pop(worker)
-                    grown.discard(worker)
-                    strikes[spec] += 1
-                    if strikes[spec] < STRIKES:
-                        waiting.append(spec)
-                    else:
-                        yield GivenUp(spec, f"its process died {STRIKES} times")
-                except Exception as error:  # whatever Keras raises is this run's failure alone
-                    yield GivenUp(spec, f"{type(error).__name__}: {error}")
+                    future = self._submit(worker, _train, spec, path)
+                    in_flight[future] = (worker, spec)
+                    future.add_done_callback(done.put)
+            future = done.get()
+            worker, spec = in_flight.pop(future)
+            try:
+                result, seconds, megabytes = future.result()
+                if megabytes > MEGABYTES:
+                    grown.add(worker)
+                yield Finished(spec, result, seconds)
+            except BrokenProcessPool:
+                self._stop(worker)
+                shapes.pop(worker)
+                grown.discard(worker)
+                strikes[spec] += 1
+                if strikes[spec] < STRIKES:
+                    waiting.append(spec)
+                else:
+                    yield GivenUp(spec, f"its process died {STRIKES} times")
+            except Exception as error:  # whatever Keras raises is this run's failure alone
+                yield GivenUp(spec, f"{type(error).__name__}: {error}")
 
     def _submit(self, worker: int, *call):  # type: ignore[no-untyped-def]
         if worker not in self._pools:
