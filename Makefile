@@ -75,7 +75,8 @@ licences: $(DEV) ## write LICENSES.md: the licence of every package that is inst
 	@{ echo "# Licences"; echo; \
 	echo "Of the packages in \`.venv\`, as they say themselves; made by \`make licences\`. Inside"; \
 	echo "pypandoc_binary lies pandoc (GPL-2.0-or-later, run as a program of its own), inside ziamath the"; \
-	echo "typeface STIX Two Math (OFL-1.1), which is copied into the site."; echo; \
+	echo "typeface STIX Two Math (OFL-1.1), which is copied into the site. Two packages say it only in"; \
+	echo "a file: axe-playwright-python (MIT) and namex (Apache-2.0)."; echo; \
 	LC_ALL=C.UTF-8 $(BIN)/pip-licenses --from=mixed --order=name --format=markdown --with-system --ignore-packages reportgen pip; \
 	} > LICENSES.md
 	@echo "Wrote LICENSES.md"

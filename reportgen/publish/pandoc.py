@@ -9,7 +9,7 @@ import subprocess
 from reportgen.errors import ReportgenError
 
 SECONDS = 120  # the whole report takes two
-MEGABYTES = 400  # of its heap; the whole report takes about half
+MEGABYTES = 400  # of its heap; the whole report takes 114
 
 
 def convert(*options: str, text: str = "") -> tuple[str, str]:

@@ -134,5 +134,6 @@ def test_notes_are_replaced_as_a_whole_and_nonsense_is_none(tmp_path: Path) -> N
     with Store(tmp_path) as store:
         store.write_notes("environment", {"seconds": {"a": 1.5}})
         assert store.read_notes("environment") == {"seconds": {"a": 1.5}}
-        (tmp_path / "environment.json").write_text("[")
-        assert store.read_notes("environment") == {}
+        for nonsense in ("[", "[" * 99999):
+            (tmp_path / "environment.json").write_text(nonsense)
+            assert store.read_notes("environment") == {}
