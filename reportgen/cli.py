@@ -91,11 +91,13 @@ def build(project: "Project", terminal: "Terminal") -> None:
 
 
 @_command
-def run(project: "Project", terminal: "Terminal") -> None:
+@click.option("--cluster", metavar="ADDRESS", default="", help="Train with this Dask scheduler.")
+def run(project: "Project", terminal: "Terminal", cluster: str) -> None:
     """Train the runs that are missing, and analyse the results."""
     from reportgen import pipeline
 
     terminal.say("reportgen: looking for missing runs")
+    project.cluster = cluster
     pipeline.run(project)
     terminal.say("all runs are there")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from reportgen.config import Config
 from reportgen.engine import datasets, machine
+from reportgen.engine.cluster import Cluster
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runner import Finished, Workers, worker_count
 from reportgen.engine.runs import RunSpec, framework_versions
@@ -50,6 +51,7 @@ class Project:
     root: Path
     config: Config
     watcher: Watcher
+    cluster: str = ""  # address of the Dask scheduler to train with; none: on this machine
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -105,7 +107,11 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
     """
     config, watcher = project.config, project.watcher
     log = project.root / "build" / "workers.log"
-    with project.store as store, Workers(config.workers, log=log) as workers:
+    output = str(log)
+    chosen: Cluster | Workers = Workers(config.workers, log=log)
+    if project.cluster:
+        chosen, output = Cluster(project.cluster), "training.log in the folders of Dask's workers"
+    with project.store as store, chosen as workers:
         if store.is_empty:
             workers.start()  # TensorFlow is imported while the images are read
         with project.stage("data"):
@@ -150,14 +156,16 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
             ) from None
         finally:
             stages = {name: round(took, 1) for name, took in project.seconds.items()}
+            here = machine.describe(project.root)
+            if isinstance(workers, Cluster):
+                here |= workers.described
             store.write_notes(
-                "environment",
-                {"machine": machine.describe(project.root), "seconds": seconds, "stages": stages},
+                "environment", {"machine": here, "seconds": seconds, "stages": stages}
             )
     if failures:
         raise ReportgenError(
             f"{len(failures)} runs could not be done:\n" + "\n".join(failures),
-            hint=f"their processes' output is in {log}; the other runs are kept",
+            hint=f"their processes' output is in {output}; the other runs are kept",
         )
     return dataset, records
 

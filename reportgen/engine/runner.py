@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Self
+from typing import IO, Self
 
 from reportgen.engine.datasets import Images
 from reportgen.engine.runs import Result, RunSpec
@@ -82,7 +82,8 @@ class Workers:
         self.count = worker_count(count)
         self._log = log
         self._pools: dict[int, ProcessPoolExecutor] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="reportgen-")
+        self._shapes: dict[int, RunSpec] = {}  # what each worker compiled last
+        self._grown: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +94,7 @@ class Workers:
                 process.kill()
         for worker in list(self._pools):
             self._stop(worker)
-        self._folder.cleanup()
+        _file.cache_clear()
 
     def start(self) -> None:
         """Have the workers import TensorFlow while the caller goes on."""
@@ -102,26 +103,21 @@ class Workers:
 
     def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
-        # Workers keep the last images by their path: others need another.
-        path = Path(self._folder.name) / f"images-{time.monotonic_ns()}"
-        path.write_bytes(pickle.dumps(images))
+        file = _file(images)
         # Deep networks first: they take long to compile, and whatever comes last is compiled twice.
         waiting = sorted(specs, key=lambda spec: -len(spec.layers))
         strikes = Counter[RunSpec]()
-        shapes: dict[int, RunSpec] = {}  # what each worker compiled last
-        grown: set[int] = set()
         in_flight: dict[Future[tuple[Result, float, float]], tuple[int, RunSpec]] = {}
         # `futures.wait` would hold locks that Ctrl-C, at a bad moment, leaves taken for good.
         done: SimpleQueue[Future[tuple[Result, float, float]]] = SimpleQueue()
         while waiting or in_flight:
             for worker in set(range(self.count)) - {worker for worker, _ in in_flight.values()}:
                 if waiting:
-                    spec = _next(waiting, shapes, worker)
-                    if worker in grown and spec.shape != shapes[worker]:
+                    spec = _next(waiting, self._shapes, worker)
+                    if worker in self._grown and spec.shape != self._shapes[worker]:
                         self._stop(worker)
-                        grown.remove(worker)
-                    shapes[worker] = spec.shape
-                    future = self._submit(worker, _train, spec, path)
+                    future = self._submit(worker, _train, spec, Path(file.name))
+                    self._shapes[worker] = spec.shape
                     in_flight[future] = (worker, spec)
                     future.add_done_callback(done.put)
             future = done.get()
@@ -129,12 +125,10 @@ class Workers:
             try:
                 result, seconds, megabytes = future.result()
                 if megabytes > MEGABYTES:
-                    grown.add(worker)
+                    self._grown.add(worker)
                 yield Finished(spec, result, seconds)
             except BrokenProcessPool:
                 self._stop(worker)
-                shapes.pop(worker)
-                grown.discard(worker)
                 strikes[spec] += 1
                 if strikes[spec] < STRIKES:
                     waiting.append(spec)
@@ -162,6 +156,8 @@ class Workers:
 
     def _stop(self, worker: int) -> None:
         self._pools.pop(worker).shutdown(wait=True, cancel_futures=True)
+        self._shapes.pop(worker, None)
+        self._grown.discard(worker)
 
 
 def _next(waiting: list[RunSpec], shapes: dict[int, RunSpec], worker: int) -> RunSpec:
@@ -213,6 +209,15 @@ def _warm() -> None:
         gc.enable()
         for name in spared:
             del sys.modules[name]
+
+
+@lru_cache(maxsize=1)
+def _file(images: Images) -> IO[bytes]:
+    """The images for worker processes, which keep the last ones by their path."""
+    file = tempfile.NamedTemporaryFile(prefix="reportgen-")  # noqa: SIM115  (the cache holds it)
+    pickle.dump(images, file)
+    file.flush()
+    return file
 
 
 @lru_cache(maxsize=1)

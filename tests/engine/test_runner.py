@@ -110,7 +110,8 @@ def test_a_process_that_has_grown_makes_way_for_a_new_one_before_another_shape(
     monkeypatch.setattr(runner, "MEGABYTES", 0)
     processes = {}
     with Workers(1, log=tmp_path / "workers.log") as workers:
-        for outcome in workers.run(specs, images):
+        for it in specs:  # one at a time, as on a cluster
+            (outcome,) = workers.run([it], images)
             assert isinstance(outcome, Finished)
             assert canonical(outcome.result.record) == expected[outcome.spec.seed]
             processes[outcome.spec.seed] = [*workers._pools[0]._processes]
