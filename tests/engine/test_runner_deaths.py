@@ -75,8 +75,9 @@ def test_a_worker_that_dies_between_two_runs_loses_neither(
     outcomes = one.run([spec(1), spec(2)], images[0])
     first = next(outcomes)
     kill_workers()  # idle: the caller is still writing the first result
-    assert [outcome.spec.seed for outcome in (first, *outcomes)] == [1, 2]
-    assert isinstance(first, Finished)
+    found = [first, *outcomes]
+    assert all(isinstance(outcome, Finished) for outcome in found)
+    assert sorted(outcome.spec.seed for outcome in found) == [1, 2]  # one may have had to wait
 
 
 def test_a_run_that_always_kills_its_process_harms_no_other(
