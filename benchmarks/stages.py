@@ -88,7 +88,8 @@ def watch() -> None:
     for name, part in {"_run": "trace", "_evaluate": "trace", "evaluate": "evaluate"}.items():
         setattr(trainer, name, CLOCK.timed(part, getattr(trainer, name)))
     trainer.run = CLOCK.timed("steps", trainer.run)
-    training.build_model = CLOCK.timed("build", training.build_model)
+    for name in ("build_model", "draw_weights"):
+        setattr(training, name, CLOCK.timed("build", getattr(training, name)))
     training._splits = CLOCK.timed("images", training._splits)
     runner._images = CLOCK.timed("images", runner._images)  # type: ignore[assignment]
 
