@@ -119,9 +119,9 @@ class Experiment:
 
 def tabulate(runs: Sequence[Run], records: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     """The tidy table of an experiment: a row for each run that has a record."""
-    there = [run for run in runs if run.spec.key in records]
+    found = [(run, records.get(run.spec.key)) for run in runs]
     return pd.DataFrame(
-        [{**records[run.spec.key], **run.labels, "seed": run.spec.seed} for run in there]
+        [{**record, **run.labels, "seed": run.spec.seed} for run, record in found if record]
     )
 
 

@@ -46,7 +46,7 @@ def write(
         runs = experiment.runs(config, dataset)
         table = evidence.tabulate(runs, records)
         results = evidence.Results(table, config, dataset, store.arrays)
-        cost = sum(seconds.get(run.spec.key, 0.0) for run in runs)
+        cost = sum(seconds.get(key, 0.0) for key in table["key"])
         told = None if is_timeless() else cost
         evidence.write(experiment, results, fresh / experiment.name, seconds=told)
     (fresh / "stamp").write_text(_stamp(root, config), encoding="utf-8")
