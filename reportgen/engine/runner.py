@@ -22,6 +22,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Self
@@ -148,7 +149,7 @@ class Workers:
                 initargs=(self._log,),
             )
         try:
-            with _ignoring_ctrl_c():
+            with _holding_ctrl_c():
                 return self._pools[worker].submit(*call)
         except BrokenProcessPool:  # its process died while it had nothing to do
             self._stop(worker)
@@ -171,16 +172,14 @@ def _next(waiting: list[RunSpec], shapes: dict[int, RunSpec], worker: int) -> Ru
 
 
 @contextlib.contextmanager
-def _ignoring_ctrl_c() -> Iterator[None]:
-    """Processes spawned here ignore Ctrl-C from their first instruction: the parent handles it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _holding_ctrl_c() -> Iterator[None]:
+    """Processes spawned here never see Ctrl-C; the parent, which handles it, sees it afterwards."""
+    resource_tracker.ensure_running()  # started within, it would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker(log: Path) -> None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 from samples import load_small, write_small
 
 from reportgen.config import Initializer
+from reportgen.engine import runner
 from reportgen.engine.datasets import Images
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import Layer, RunSpec, canonical
@@ -89,6 +91,18 @@ def test_a_run_that_always_kills_its_process_harms_no_other(
     assert given_up.spec is deadly
     assert "died 3 times" in given_up.reason
     assert sorted(o.spec.seed for o in outcomes if isinstance(o, Finished)) == [1, 2]
+
+
+def test_ctrl_c_while_work_is_handed_out_is_held_and_not_lost() -> None:
+    def hand_out() -> None:
+        with runner._holding_ctrl_c():
+            signal.raise_signal(signal.SIGINT)
+            done.append("handed out")
+
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        hand_out()
+    assert done == ["handed out"]
 
 
 def test_an_error_in_the_caller_ends_the_workers_at_once(tmp_path: Path) -> None:
