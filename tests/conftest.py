@@ -1,6 +1,7 @@
 """What all tests share: the workers' thread settings, small images, full MNIST where it is."""
 
 import os
+import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,8 @@ from reportgen.engine.runner import WORKER_ENVIRONMENT
 # As in the engine's workers, and before anything imports TensorFlow: a run in the tests' own
 # process then leaves the same bytes as one in a worker.
 os.environ |= WORKER_ENVIRONMENT | {"MPLBACKEND": "agg"}
+# A shell ignores Ctrl-C for what it starts in the background, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
