@@ -25,7 +25,7 @@ from functools import lru_cache
 from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Self
+from typing import Self
 
 from reportgen.engine.datasets import Images
 from reportgen.engine.runs import Result, RunSpec
@@ -85,6 +85,8 @@ class Workers:
         self._pools: dict[int, ProcessPoolExecutor] = {}
         self._shapes: dict[int, RunSpec] = {}  # what each worker compiled last
         self._grown: set[int] = set()
+        self._folder = tempfile.TemporaryDirectory(prefix="reportgen-")
+        self._handed: tuple[Images, Path] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +97,7 @@ class Workers:
                 process.kill()
         for worker in list(self._pools):
             self._stop(worker)
-        _file.cache_clear()
+        self._folder.cleanup()
 
     def start(self) -> None:
         """Have the workers import TensorFlow while the caller goes on."""
@@ -104,7 +106,7 @@ class Workers:
 
     def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
-        file = _file(images)
+        path = self._file(images)
         # Deep networks first: they take long to compile, and whatever comes last is compiled twice.
         waiting = sorted(specs, key=lambda spec: -len(spec.layers))
         strikes = Counter[RunSpec]()
@@ -117,7 +119,7 @@ class Workers:
                     spec = _next(waiting, self._shapes, worker)
                     if worker in self._grown and spec.shape != self._shapes[worker]:
                         self._stop(worker)
-                    future = self._submit(worker, _train, spec, Path(file.name))
+                    future = self._submit(worker, _train, spec, path)
                     self._shapes[worker] = spec.shape
                     in_flight[future] = (worker, spec)
                     future.add_done_callback(done.put)
@@ -137,6 +139,14 @@ class Workers:
                     yield GivenUp(spec, f"its process died {STRIKES} times")
             except Exception as error:  # whatever Keras raises is this run's failure alone
                 yield GivenUp(spec, f"{type(error).__name__}: {error}")
+
+    def _file(self, images: Images) -> Path:
+        """Where the processes find the images; they keep the last ones by their path."""
+        if self._handed is None or self._handed[0] is not images:
+            path = Path(self._folder.name) / f"images-{time.monotonic_ns()}"
+            path.write_bytes(pickle.dumps(images))
+            self._handed = images, path
+        return self._handed[1]
 
     def _submit(self, worker: int, *call):  # type: ignore[no-untyped-def]
         if worker not in self._pools:
@@ -208,15 +218,6 @@ def _warm() -> None:
         gc.enable()
         for name in spared:
             del sys.modules[name]
-
-
-@lru_cache(maxsize=1)
-def _file(images: Images) -> IO[bytes]:
-    """The images for worker processes, which keep the last ones by their path."""
-    file = tempfile.NamedTemporaryFile(prefix="reportgen-")  # noqa: SIM115  (the cache holds it)
-    pickle.dump(images, file)
-    file.flush()
-    return file
 
 
 @lru_cache(maxsize=1)
