@@ -5,9 +5,9 @@ Each command imports what it needs inside itself, so that `--help` is instant.
 """
 
 import json
+import os
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reportgen.errors import ReportgenError
+from reportgen.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from reportgen.pipeline import Project
     from reportgen.publish.pages import Rendered
 
@@ -48,7 +47,22 @@ class _Guarded(click.Group):
 def main() -> None:
     """Train the assignment's models, measure, and write the answer as a website."""
     # A build that is told to end leaves as on Ctrl-C: workers ended, finished runs kept.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(*_: object) -> None:
+    """The first Ctrl-C lets the work clean up; a second one, while it does, ends it at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave_at_once)
+    raise KeyboardInterrupt
+
+
+def _leave_at_once(*_: object) -> None:
+    if sys.stdout.isatty():
+        os.write(1, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
+    os._exit(130)  # the workers end with their parent
 
 
 def _command(function: Callable[..., None]) -> click.Command:
@@ -70,14 +84,14 @@ def _command(function: Callable[..., None]) -> click.Command:
     return opened
 
 
-def _open(root: Path, terminal: "Terminal") -> "Project":
+def _open(root: Path, terminal: Terminal) -> "Project":
     from reportgen import config, pipeline
 
     return pipeline.Project(root, config.load(root), terminal)
 
 
 @_command
-def build(project: "Project", terminal: "Terminal") -> None:
+def build(project: "Project", terminal: Terminal) -> None:
     """Do all of it: train what is missing, write the answer, build the site."""
     from reportgen import pipeline
 
@@ -92,7 +106,7 @@ def build(project: "Project", terminal: "Terminal") -> None:
 
 @_command
 @click.option("--cluster", metavar="ADDRESS", default="", help="Train with this Dask scheduler.")
-def run(project: "Project", terminal: "Terminal", cluster: str) -> None:
+def run(project: "Project", terminal: Terminal, cluster: str) -> None:
     """Train the runs that are missing, and analyse the results."""
     from reportgen import pipeline
 
@@ -103,7 +117,7 @@ def run(project: "Project", terminal: "Terminal", cluster: str) -> None:
 
 
 @_command
-def render(project: "Project", terminal: "Terminal") -> None:
+def render(project: "Project", terminal: Terminal) -> None:
     """Fill the pages of docs/ with the results (into build/pages)."""
     from reportgen import pipeline
 
@@ -112,7 +126,7 @@ def render(project: "Project", terminal: "Terminal") -> None:
 
 
 @_command
-def site(project: "Project", terminal: "Terminal") -> None:
+def site(project: "Project", terminal: Terminal) -> None:
     """Build the website of the rendered pages (into build/site)."""
     from reportgen import pipeline
 
@@ -122,9 +136,7 @@ def site(project: "Project", terminal: "Terminal") -> None:
 @_command
 @click.argument("formats", nargs=-1, metavar="[pdf|docx|html|notebook|submission|all]...")
 @click.option("--execute", is_flag=True, help="Run the notebook's training cells too (minutes).")
-def export(
-    project: "Project", terminal: "Terminal", formats: tuple[str, ...], execute: bool
-) -> None:
+def export(project: "Project", terminal: Terminal, formats: tuple[str, ...], execute: bool) -> None:
     """Write what is handed in: PDF, Word, one-file HTML, notebook, submission.zip (into build)."""
     from reportgen import pipeline
 
@@ -142,7 +154,7 @@ def export(
 @click.option("--runs", default=3, show_default=True, help="How many runs to train again.")
 @click.option("--seed", default=None, type=int, help="Draw the same runs once more.")
 def verify(
-    project: "Project", terminal: "Terminal", submission: Path, runs: int, seed: int | None
+    project: "Project", terminal: Terminal, submission: Path, runs: int, seed: int | None
 ) -> None:
     """Check a submission.zip: its digests, and runs drawn at random by training them again."""
     from reportgen.publish import submission as checker
@@ -153,20 +165,23 @@ def verify(
 
 @_command
 @click.option("--port", default=8000, show_default=True, help="Where to listen.")
-def serve(project: "Project", terminal: "Terminal", port: int) -> None:
+def serve(project: "Project", terminal: Terminal, port: int) -> None:
     """Show the site on this machine; edits to docs/ appear in the browser."""
     from reportgen import pipeline
     from reportgen.publish import serve as publisher
 
     def rebuild() -> None:
-        pipeline.render(_open(project.root, terminal))
+        opened = _open(project.root, terminal)
+        with opened.store:
+            pipeline.render(opened)
+            pipeline.site(opened)
 
     publisher.serve(project.root, rebuild, say=terminal.say, port=port)
 
 
 @_command
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
-def status(project: "Project", terminal: "Terminal", as_json: bool) -> None:
+def status(project: "Project", terminal: Terminal, as_json: bool) -> None:
     """Tell what is there, what is missing, and what it will cost."""
     from reportgen import pipeline
 
@@ -185,7 +200,7 @@ def status(project: "Project", terminal: "Terminal", as_json: bool) -> None:
 
 
 @_command
-def experiments(project: "Project", terminal: "Terminal") -> None:
+def experiments(project: "Project", terminal: Terminal) -> None:
     """List the experiments: what each asks, what it costs, and what is there of it."""
     from reportgen import pipeline
 
@@ -197,7 +212,7 @@ def experiments(project: "Project", terminal: "Terminal") -> None:
 
 
 @_command
-def claims(project: "Project", terminal: "Terminal") -> None:
+def claims(project: "Project", terminal: Terminal) -> None:
     """List the claims with their verdicts; exit 1 where prose and data do not agree."""
     from reportgen import pipeline
 
@@ -231,7 +246,7 @@ def _count(rendered: "Rendered") -> str:
     return f"claims: {told}{more}"
 
 
-def _tell_accuracies(project: "Project", terminal: "Terminal") -> None:
+def _tell_accuracies(project: "Project", terminal: Terminal) -> None:
     path = project.evidence / "assignment" / "evidence.json"
     if not path.exists():  # the configuration leaves the experiment out
         return
@@ -241,62 +256,3 @@ def _tell_accuracies(project: "Project", terminal: "Terminal") -> None:
     for row in rows:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
         terminal.say("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
-
-
-class Terminal:
-    """What the pipeline tells, as progress bars on a terminal and as plain lines elsewhere."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self._live = sys.stdout.isatty() and not quiet
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._total = (0, 0)
-        self._done = (0, 0)
-        self._began = self._spoke = 0.0
-
-    def __enter__(self) -> "Terminal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def say(self, text: str) -> None:
-        """One line of news."""
-        if not self.quiet:
-            click.echo(text)
-
-    def training(self, runs: int, steps: int) -> None:
-        """Training begins: so many runs of so many optimizer steps in all."""
-        self._total, self._done = (runs, steps), (0, 0)
-        self._began = self._spoke = time.monotonic()
-        if not self._live:
-            self.say(f"training {runs} runs" + (f", {steps:,} steps" if steps else ""))
-            return
-        from rich import progress
-
-        self._bar = progress.Progress(
-            progress.TextColumn("training"),
-            progress.BarColumn(),
-            progress.TextColumn("{task.fields[runs]} of {task.fields[of]} runs"),
-            progress.TextColumn("{task.fields[rate]} steps/s"),
-            progress.TimeRemainingColumn(),
-        )
-        self._task = self._bar.add_task("training", total=steps, runs=0, of=runs, rate="–")
-        self._bar.start()
-
-    def trained(self, steps: int) -> None:
-        """A run of so many steps is stored."""
-        self._done = (self._done[0] + 1, self._done[1] + steps)
-        now = time.monotonic()
-        rate = self._done[1] / (now - self._began or 1)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=steps, runs=self._done[0], rate=f"{rate:,.0f}")
-            if self._done[0] == self._total[0]:
-                self._bar.stop()
-        elif now - self._spoke >= 5 or self._done[0] == self._total[0]:
-            self._spoke = now
-            left = (self._total[1] - self._done[1]) / rate if rate else 0
-            more = f", {rate:,.0f} steps/s, {left:.0f} s left" if rate else ""
-            self.say(f"trained {self._done[0]} of {self._total[0]} runs{more}")

@@ -26,6 +26,10 @@ class InputError(ReportgenError):
     exit_code = 2
 
 
+class InUseError(InputError):
+    """Another build has the project."""
+
+
 class Interrupted(ReportgenError):
     """Ctrl-C: what was finished is kept (exit code 130)."""
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,9 +55,9 @@ class Project:
     cluster: str = ""  # address of the Dask scheduler to train with; none: on this machine
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def store(self) -> Store:
-        """The results."""
+        """The results. Who holds its lock is the only one to write here, in build/ too."""
         return Store(self.root / "results")
 
     @property
@@ -77,16 +78,18 @@ class Project:
 
 def build(project: Project) -> "tuple[Path, Rendered]":
     """Make the report; returns the site's home page and what the pages say."""
-    run(project)
-    rendered = render(project)
-    return site(project), rendered
+    with project.store:
+        run(project)
+        rendered = render(project)
+        return site(project), rendered
 
 
 def run(project: Project) -> None:
     """Train what is missing and analyse what is new."""
-    if not kept.is_current(project.root, project.config):
-        dataset, records = train(project)
-        analyse(project, dataset, records)
+    with project.store:
+        if not kept.is_current(project.root, project.config):
+            dataset, records = train(project)
+            analyse(project, dataset, records)
     shown = project.store.dataset(project.config.dataset)
     if shown is not None and shown.fallback:
         project.watcher.say(
@@ -110,7 +113,7 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
     output = str(log)
     chosen: Cluster | Workers = Workers(config.workers, log=log)
     if project.cluster:
-        chosen, output = Cluster(project.cluster), "training.log in the folders of Dask's workers"
+        chosen, output = Cluster(project.cluster), "training-*.log in the workers' folders"
     with project.store as store, chosen as workers:
         if store.is_empty:
             workers.start()  # TensorFlow is imported while the images are read
@@ -128,6 +131,10 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
                 plan = _plan(config, dataset)
                 records = store.records(plan)
             missing = {key: spec for key, (spec, _) in plan.items() if key not in records}
+            if missing and store.unwanted:
+                watcher.say(
+                    f"results: {store.unwanted} runs of other settings or versions are kept"
+                )
         if store.dataset(dataset.name) != dataset:
             store.remember_dataset(dataset)
         if not missing or images is None:
@@ -180,7 +187,7 @@ def render(project: Project) -> "Rendered":
     """Fill the pages of docs/ with the evidence; returns what they say."""
     from reportgen.publish import pages
 
-    with project.stage("pages"):
+    with project.store, project.stage("pages"):
         evidence, context = _findings(project)
         docs, out = project.root / "docs", project.root / "build" / "pages"
         return pages.render(docs, out, evidence=evidence, context=context)
@@ -190,8 +197,11 @@ def export(project: Project, wanted: Sequence[str], *, execute: bool = False) ->
     """Write the files to hand in, by the names of `handin.FILES`; none of them means all."""
     from reportgen.publish import handin
 
-    evidence, context = _findings(project)
-    return handin.export(project.root, wanted, evidence=evidence, context=context, execute=execute)
+    with project.store:
+        evidence, context = _findings(project)
+        return handin.export(
+            project.root, wanted, evidence=evidence, context=context, execute=execute
+        )
 
 
 def check(project: Project) -> "tuple[Rendered, list[Fault]]":
@@ -206,7 +216,7 @@ def site(project: Project) -> Path:
     """Build the site of the rendered pages; returns its home page."""
     from reportgen.publish import site as publisher
 
-    with project.stage("site"):
+    with project.store, project.stage("site"):
         return publisher.build(project.root)
 
 

@@ -17,9 +17,10 @@ from click.testing import CliRunner, Result
 from samples import small_arrays, write_small
 
 from reportgen import pipeline
-from reportgen.cli import Terminal, main
+from reportgen.cli import main
 from reportgen.engine.store import Store
 from reportgen.errors import InputError, Interrupted, ReportgenError
+from reportgen.terminal import Terminal
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = sorted(main.commands)
@@ -27,10 +28,11 @@ COMMANDS = sorted(main.commands)
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """The commands take SIGTERM; the tests give it back."""
-    before = signal.getsignal(signal.SIGTERM)
+    """The commands take these signals; the tests give them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -157,6 +159,19 @@ def test_a_command_that_is_told_to_end_exits_with_130_at_once(
 ) -> None:
     monkeypatch.setattr(pipeline, "run", lambda _: os.kill(os.getpid(), sent))
     reportgen("run", "--project", project, expect=130)
+
+
+def test_a_second_ctrl_c_ends_at_once_what_the_first_one_cleans_up(project: Path) -> None:
+    code = (
+        "import signal, sys, time; from reportgen import cli, pipeline\n"
+        "def run(_):\n"
+        "    try: signal.raise_signal(signal.SIGINT)\n"
+        "    finally: signal.raise_signal(signal.SIGINT); time.sleep(600)\n"
+        "pipeline.run = run\n"
+        "cli.main(['run', '--project', sys.argv[1]])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, project], timeout=60, check=False)
+    assert done.returncode == 130
 
 
 def test_an_error_of_the_system_is_told_without_a_traceback(

@@ -75,7 +75,7 @@ def test_any_results_are_read_or_dropped(
     found: list[bytes], end: bytes, notes: Any, place: Path
 ) -> None:
     (place / "trial.jsonl").write_bytes(b"\n".join(found) + end)
-    (place / "datasets.json").write_text(json.dumps({"mnist": notes}))
+    (place / "datasets.json").write_bytes(_line(json.dumps({"mnist": notes}).encode()) + b"\n")
     with bounded():
         store = Store(place)
         for key, read in store.records().items():

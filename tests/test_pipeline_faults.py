@@ -153,6 +153,17 @@ def test_only_runs_that_are_not_there_are_trained(root: Path, here: type[Here]) 
     assert lines(root)[:4] == first
 
 
+def test_runs_of_other_settings_are_kept_and_told_where_others_are_missing(
+    root: Path, here: type[Here]
+) -> None:
+    pipeline.run(open_project(root))
+    before = lines(root)
+    project = open_project(root, epochs=2)
+    pipeline.run(project)
+    assert told(project)[0] == "results: 4 runs of other settings or versions are kept"
+    assert lines(root)[:4] == before
+
+
 def test_fewer_seeds_train_nothing_and_show_only_theirs(root: Path, here: type[Here]) -> None:
     pipeline.run(open_project(root, seeds=2))
     pipeline.run(open_project(root, seeds=1))

@@ -6,7 +6,6 @@ has loaded or set there does not reach a run. Results come back, and only the pa
 
 import logging
 import multiprocessing
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
@@ -130,8 +129,8 @@ def _train(spec: RunSpec, images: Images, wanted: str) -> Finished | GivenUp:
         # Dask starts its workers as daemons, to which multiprocessing allows no children. That the
         # training process ends with its parent is seen to there.
         multiprocessing.current_process().daemon = False
-        tempfile.tempdir = get_worker().local_directory  # Dask clears it also after a kill
-        _thread.workers = Workers(1, log=Path(tempfile.tempdir) / "training.log")
+        folder = Path(get_worker().local_directory)  # Dask clears it also after a kill
+        _thread.workers = Workers(1, log=folder / f"training-{threading.get_ident()}.log")
     outcome: Finished | GivenUp
     (outcome,) = _thread.workers.run([spec], images)
     return outcome

@@ -13,7 +13,6 @@ import pickle
 import resource
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -85,8 +84,10 @@ class Workers:
         self._pools: dict[int, ProcessPoolExecutor] = {}
         self._shapes: dict[int, RunSpec] = {}  # what each worker compiled last
         self._grown: set[int] = set()
-        self._folder = tempfile.TemporaryDirectory(prefix="reportgen-")
-        self._handed: tuple[Images, Path] | None = None
+        # Not a temporary file: what a build leaves behind that is killed, the next one replaces.
+        self._file = log.with_suffix(".images")
+        self._images: Images | None = None  # what it holds, and how many it held before
+        self._number = 0
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +98,7 @@ class Workers:
                 process.kill()
         for worker in list(self._pools):
             self._stop(worker)
-        self._folder.cleanup()
+        self._file.unlink(missing_ok=True)
 
     def start(self) -> None:
         """Have the workers import TensorFlow while the caller goes on."""
@@ -106,7 +107,7 @@ class Workers:
 
     def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
-        path = self._file(images)
+        number = self._hand_over(images)
         # Deep networks first: they take long to compile, and whatever comes last is compiled twice.
         waiting = sorted(specs, key=lambda spec: -len(spec.layers))
         strikes = Counter[RunSpec]()
@@ -119,7 +120,7 @@ class Workers:
                     spec = _next(waiting, self._shapes, worker)
                     if worker in self._grown and spec.shape != self._shapes[worker]:
                         self._stop(worker)
-                    future = self._submit(worker, _train, spec, path)
+                    future = self._submit(worker, _train, spec, self._file, number)
                     self._shapes[worker] = spec.shape
                     in_flight[future] = (worker, spec)
                     future.add_done_callback(done.put)
@@ -140,13 +141,13 @@ class Workers:
             except Exception as error:  # whatever Keras raises is this run's failure alone
                 yield GivenUp(spec, f"{type(error).__name__}: {error}")
 
-    def _file(self, images: Images) -> Path:
-        """Where the processes find the images; they keep the last ones by their path."""
-        if self._handed is None or self._handed[0] is not images:
-            path = Path(self._folder.name) / f"images-{time.monotonic_ns()}"
-            path.write_bytes(pickle.dumps(images))
-            self._handed = images, path
-        return self._handed[1]
+    def _hand_over(self, images: Images) -> int:
+        """Write the images where the processes find them, who keep the last ones by this number."""
+        if self._images is not images:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_bytes(pickle.dumps(images))
+            self._images, self._number = images, self._number + 1
+        return self._number
 
     def _submit(self, worker: int, *call):  # type: ignore[no-untyped-def]
         if worker not in self._pools:
@@ -221,18 +222,18 @@ def _warm() -> None:
 
 
 @lru_cache(maxsize=1)
-def _images(path: Path) -> Images:
+def _images(path: Path, number: int) -> Images:  # noqa: ARG001  (the cache tells by it)
     images: Images = pickle.loads(path.read_bytes())  # of this program's own folder
     return images
 
 
-def _train(spec: RunSpec, path: Path) -> tuple[Result, float, float]:
+def _train(spec: RunSpec, path: Path, number: int) -> tuple[Result, float, float]:
     """The result, the seconds it took, and the most memory that this process has had, in MB."""
     _warm()
     from reportgen.engine.training import train
 
     started = time.perf_counter()
-    result = train(spec, _images(path))
+    result = train(spec, _images(path, number))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in KB, on a Mac in bytes
     megabytes = peak / (1e6 if sys.platform == "darwin" else 1e3)
     return result, time.perf_counter() - started, megabytes

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import canonical
-from reportgen.errors import InputError
+from reportgen.errors import InputError, InUseError
 
 _START = len(b'{"checksum":"","record":') + hashlib.sha256().digest_size * 2  # of the record
 
@@ -32,16 +32,30 @@ _KEY = re.compile(rb'"key":"(\w+)"')
 class Store:
     """The results folder; `damage` tells what was dropped while reading, one sentence each.
 
-    Reading needs no lock; a writer holds it through `with store:`.
+    Reading needs no lock; a writer holds it through `with store:`, which may be nested.
     """
 
     folder: Path
     damage: list[str] = field(default_factory=list)
+    unwanted: int = 0  # intact records that the last reading did not ask for
     _lock: contextlib.ExitStack | None = None
+    _depth: int = 0
 
     def __enter__(self) -> Self:
+        if self._lock is None:
+            self._lock = self._take_lock()
+        self._depth += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._lock is not None and not self._depth:
+            self._lock.close()
+            self._lock = None
+
+    def _take_lock(self) -> contextlib.ExitStack:
         with _writing(self.folder), contextlib.ExitStack() as held:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.folder)
             lock = held.enter_context((self.folder / ".lock").open("a+", encoding="utf-8"))
             try:
                 # flock and not a POSIX lock: it goes when its process dies, and only then.
@@ -49,19 +63,17 @@ class Store:
             except BlockingIOError:
                 lock.seek(0)
                 owner = lock.read().strip() or "unknown"
-                raise InputError(
+                raise InUseError(
                     f"{self.folder} is in use by another build (process {owner})",
                     hint="wait for it to end, or end that process",
                 ) from None
-            os.ftruncate(lock.fileno(), 0)
-            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
-            self._lock = held.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+            lock.seek(0)
+            if lock.read() != f"{os.getpid()}\n":  # `serve` would be woken by what it writes
+                os.ftruncate(lock.fileno(), 0)
+                os.write(lock.fileno(), f"{os.getpid()}\n".encode())
+            # A writer that died may have made files here whose names are not on the disk yet.
+            _sync_folder(self.folder)
+            return held.pop_all()
 
     def records(self, wanted: Container[str] | None = None) -> dict[str, dict[str, Any]]:
         """Intact records of all files by run key; a writer also cuts damaged lines away.
@@ -71,6 +83,7 @@ class Store:
                 nothing kept, so that a report takes no more memory where more was recorded.
         """
         found: dict[str, dict[str, Any]] = {}
+        self.unwanted = 0
         for path in sorted(self.folder.glob("*.jsonl")):
             damaged: set[int] = set()
             with path.open("rb") as lines:
@@ -83,6 +96,8 @@ class Store:
                         damaged.add(number)
                     elif record:
                         found[record["key"]] = record
+                    else:
+                        self.unwanted += 1
             if self._lock is not None and damaged:
                 # Cut before anything is appended, or a torn line would swallow the next one.
                 with path.open("rb") as lines:
@@ -111,13 +126,19 @@ class Store:
                 content = io.BytesIO()
                 np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
                 file = self._matrices(record["key"])
-                file.parent.mkdir(exist_ok=True)
+                _make_folder(file.parent)
                 _replace(file, content.getvalue())
                 record = record | {"arrays": _digest(content.getvalue())}
-            is_new = not path.exists()
-            _write(path, "ab", _line(canonical(record).encode()) + b"\n")
-            if is_new:
-                _sync_folder(self.folder)
+            before = path.stat().st_size if path.exists() else None
+            try:
+                _write(path, "ab", _line(canonical(record).encode()) + b"\n")
+                if before is None:
+                    _sync_folder(self.folder)
+            except OSError:
+                # Whoever reads next must not take for kept what may not be on the disk.
+                with contextlib.suppress(OSError):
+                    os.truncate(path, before or 0)
+                raise
         return record
 
     def arrays(self, key: str) -> dict[str, np.ndarray]:
@@ -128,15 +149,16 @@ class Store:
     def read_notes(self, name: str) -> dict[str, Any]:
         """A small JSON file beside the records (`datasets`, `environment`); {} where unusable."""
         try:
-            content = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+            line = (self.folder / f"{name}.json").read_bytes()
+            content = json.loads(line[_START:-2])
         except (OSError, ValueError, RecursionError):
             return {}
-        return content if isinstance(content, dict) else {}
+        is_whole = line == _line(line[_START:-2]) + b"\n"
+        return content if is_whole and isinstance(content, dict) else {}
 
     def write_notes(self, name: str, content: dict[str, Any]) -> None:
-        """Replace a small JSON file as a whole."""
-        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-        _replace(self.folder / f"{name}.json", text.encode())
+        """Replace a small JSON file as a whole; it is one line, as a record's is."""
+        _replace(self.folder / f"{name}.json", _line(canonical(content).encode()) + b"\n")
 
     def dataset(self, name: str) -> DatasetInfo | None:
         """What is recorded of the dataset that this name stood for in the last run."""
@@ -208,6 +230,12 @@ def _write(path: Path, mode: str, content: bytes) -> None:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,6 +14,8 @@ from reportgen.engine.runs import framework_versions
 from reportgen.engine.store import Store
 from reportgen.errors import ReportgenError
 
+_TALK = ("cli.py", "terminal.py")  # what is told while working changes nothing that is found
+
 
 def folder(root: Path) -> Path:
     """Figures, tables and claims of each experiment of a project."""
@@ -68,7 +70,12 @@ def read(root: Path, config: Config) -> dict[str, Any]:
             hint="run: reportgen run",
         )
     paths = folder(root).glob("*/evidence.json")
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    try:
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    except ValueError as error:  # cut short, as when the power fails
+        raise ReportgenError(
+            f"{folder(root)} is damaged: {error}", hint="run: make clean report"
+        ) from error
     return {it["name"]: it for it in sorted(found, key=lambda it: it["number"])}
 
 
@@ -82,7 +89,7 @@ def _stamp(root: Path, config: Config) -> str:
     settings = config.model_copy(update={"author": None, "workers": 0})
     digest = hashlib.sha256(repr((framework_versions(), is_timeless(), settings)).encode())
     package = Path(__file__).parents[1]
-    sources = [p for p in package.rglob("*.py") if "publish" not in p.parts and p.name != "cli.py"]
+    sources = [p for p in package.rglob("*.py") if "publish" not in p.parts and p.name not in _TALK]
     results = (root / "results").glob("*.jsonl")
     for path in [*sorted(sources), *sorted(results)]:
         with path.open("rb") as file:  # bit by bit: results may be larger than memory

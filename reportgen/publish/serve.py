@@ -5,13 +5,13 @@ the sources, so no page that we write can wake it again.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mkdocs.livereload import LiveReloadServer
 
-from reportgen.errors import ReportgenError
-from reportgen.publish import site
+from reportgen.errors import InUseError, ReportgenError
 
 _WATCHED = ("docs", "results", "mkdocs.yml", "reportgen.toml")
 
@@ -28,7 +28,8 @@ def serve(
 
     Args:
         project: The project's folder.
-        rebuild: Renders the pages; what it raises is said, and the last good site stays.
+        rebuild: Makes the site; what it raises is said, and the last good site stays. While another
+            build has the project it is tried again.
         say: Prints a line.
         host: Where to listen.
         port: Where to listen.
@@ -38,13 +39,19 @@ def serve(
     """
 
     def build() -> None:
-        try:
-            rebuild()
-            site.build(project)
-        except ReportgenError as error:
-            say("\n".join(filter(None, [error.message, error.hint, "The last good site stays."])))
-        else:
-            say("built")
+        while True:
+            try:
+                rebuild()
+            except InUseError as error:
+                say(f"{error.message}: waiting for it")
+                time.sleep(5)
+                continue
+            except ReportgenError as error:
+                last = "The last good site stays."
+                say("\n".join(filter(None, [error.message, error.hint, last])))
+            else:
+                say("built")
+            return
 
     logging.getLogger("mkdocs.livereload").setLevel(logging.WARNING)
     root = project / "build" / "site"

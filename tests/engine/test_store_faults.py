@@ -1,7 +1,8 @@
 """What a store does on a disk that is full, and with files that others have touched."""
 
+import errno
 import hashlib
-import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,13 +30,33 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_line_that_the_disk_cut_is_not_acknowledged_and_swallows_none(tmp_path: Path) -> None:
+def test_a_line_that_the_disk_cut_is_not_acknowledged_and_taken_back(tmp_path: Path) -> None:
     path = fill(tmp_path, "a")
     whole = path.read_bytes()
     with Store(tmp_path) as store, room_for(len(whole) + 40), UNWRITABLE:
         store.append("trial", record("b"), {})
-    assert path.read_bytes().startswith(whole)
-    assert len(path.read_bytes()) == len(whole) + 40  # torn, as after a crash
+    assert path.read_bytes() == whole
+
+
+def test_a_line_that_may_not_be_on_the_disk_is_not_read_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fill(tmp_path, "a")
+    whole = path.read_bytes()
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with Store(tmp_path) as store:
+        monkeypatch.setattr(os, "fsync", fail)
+        with UNWRITABLE:
+            store.append("trial", record("b"), {})
+    assert path.read_bytes() == whole
+
+
+def test_a_torn_line_swallows_none(tmp_path: Path) -> None:
+    path = fill(tmp_path, "a", "b")
+    path.write_bytes(path.read_bytes()[:-9])
     with Store(tmp_path) as store:
         assert set(store.records()) == {"a"}
         assert store.damage == ["trial.jsonl line 2 is torn (the writer was cut off): dropped"]
@@ -129,7 +150,29 @@ def test_what_is_recorded_of_a_dataset_is_there_again(tmp_path: Path) -> None:
     assert Store(tmp_path / "results").dataset("mnist") is None
 
 
+@pytest.mark.parametrize("position", [0, 40, 100, -2, -1])
+def test_an_altered_note_is_none(tmp_path: Path, position: int) -> None:
+    with Store(tmp_path) as store:
+        store.write_notes("environment", {"cores": 2, "machine": "a processor"})
+    path = tmp_path / "environment.json"
+    altered = bytearray(path.read_bytes())
+    altered[position] ^= 1
+    path.write_bytes(altered)
+    assert Store(tmp_path).read_notes("environment") == {}
+
+
+def test_a_writer_within_a_writer_keeps_the_lock_until_the_outer_one_ends(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store:
+        with store:
+            store.append("trial", record("a"), {})
+        with pytest.raises(InputError, match="in use by another build"):
+            Store(tmp_path).__enter__()
+    assert fill(tmp_path, "b").exists()
+
+
 @pytest.mark.parametrize("note", [3, {}, {"name": "own.npz"}, [], None, "text"])
 def test_a_note_of_a_dataset_that_makes_no_sense_is_none(tmp_path: Path, note: Any) -> None:
-    (tmp_path / "datasets.json").write_text(json.dumps({"own.npz": note}))
+    with Store(tmp_path) as store:
+        store.write_notes("datasets", {"own.npz": note})
     assert Store(tmp_path).dataset("own.npz") is None

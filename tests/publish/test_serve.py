@@ -13,16 +13,24 @@ import pytest
 from publish.browsing import Visit
 from publish.sample_report import Report
 
+from reportgen.engine.store import Store
+
 _SERVER = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
 from publish.sample_report import Report
+from reportgen.engine.store import Store
+from reportgen.publish import site
 from reportgen.publish.serve import serve
 report = Report(Path(sys.argv[1]))
 say = lambda line: print(line, flush=True)
+def rebuild():
+    with Store(report.root / "results"):
+        report.render()
+        site.build(report.root)
 try:
-    serve(report.root, report.render, say=say, port=int(sys.argv[2]))
+    serve(report.root, rebuild, say=say, port=int(sys.argv[2]))
 except KeyboardInterrupt:
     print("ended")
 """
@@ -97,6 +105,16 @@ def test_an_edit_shows_and_a_broken_page_is_told_while_the_last_one_stays(
     assert served.shows("part-2.html", "An edit", within=5)
     report.page("part-2.md", "# Mended\n\n{{ cite('lu2020b') }}\n")
     assert served.shows("part-2.html", "Mended", within=5)
+
+
+def test_an_edit_while_another_build_works_shows_when_that_is_done(
+    report: Report, served: Served
+) -> None:
+    assert served.shows("part-2.html", "Part two", within=5)
+    with Store(report.root / "results"):
+        report.page("part-2.md", "# An edit\n\n{{ cite('lu2020b') }}\n")
+        assert "waiting for it" in served.said("in use by another build")
+    assert served.shows("part-2.html", "An edit", within=10)
 
 
 @pytest.mark.browser
