@@ -22,7 +22,7 @@ COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-header --pytho
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report export serve publish test check lint format bench lock licences clean distclean
+.PHONY: help report export serve publish test check lint format bench faults lock licences clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ format: $(DEV) ## format the code, mend what ruff can
 
 bench: $(RUNTIME) ## compare with the assignment as a plain Keras script
 	@$(BIN)/python benchmarks/bench.py
+
+faults: $(RUNTIME) ## break builds and results on purpose, and tell what becomes of them (Linux, 40 minutes)
+	@$(BIN)/python benchmarks/faults.py
 
 lock: ## make both lock files again, with uv (LOCK_ARGS=--upgrade for newer versions)
 	@command -v $(UV) >/dev/null || { echo "make: uv is missing: get it with 'pipx install uv'" >&2; exit 1; }
