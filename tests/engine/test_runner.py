@@ -78,20 +78,6 @@ def test_a_run_whose_process_is_killed_is_done_again(two: Workers, images: Image
     assert finished(outcomes)[7] == expected[7]
 
 
-def _die(*_: object) -> None:
-    os._exit(3)
-
-
-def test_a_run_that_always_kills_its_process_is_given_up_after_three_times(
-    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "_train", _die)
-    with Workers(1, log=tmp_path / "workers.log") as workers:
-        outcomes = list(workers.run([spec(0)], images))
-    assert [type(it) for it in outcomes] == [GivenUp]
-    assert "died 3 times" in outcomes[0].reason  # type: ignore[union-attr]
-
-
 def test_runs_of_one_shape_stay_with_the_worker_that_compiled_it() -> None:
     narrow, wide = spec(0), spec(1, width=16)
     waiting = [narrow, wide, spec(2), spec(3, width=16)]
