@@ -38,11 +38,11 @@ class Watcher(Protocol):
     def say(self, text: str) -> None:
         """One line of news."""
 
-    def training(self, runs: int, steps: int) -> None:
-        """Training begins: so many runs of so many optimizer steps in all."""
+    def training(self, runs: int, cost: float) -> None:
+        """Training begins: so many runs, and what they will cost in all, in seconds of a worker."""
 
-    def trained(self, steps: int) -> None:
-        """A run of so many steps is stored."""
+    def trained(self, steps: int, cost: float) -> None:
+        """A run of so many optimizer steps is stored."""
 
 
 @dataclass
@@ -142,7 +142,7 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
         failures: list[str] = []
         notes = store.read_notes("environment")
         seconds: dict[str, float] = notes.get("seconds", {})
-        watcher.training(len(missing), sum(spec.steps for spec in missing.values()))
+        watcher.training(len(missing), sum(map(_cost, missing.values())))
         try:
             with project.stage("training"):
                 for outcome in workers.run(list(missing.values()), images):
@@ -154,7 +154,7 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
                     result = outcome.result
                     records[spec.key] = store.append(experiment, result.record, result.arrays)
                     seconds[spec.key] = round(outcome.seconds, 3)
-                    watcher.trained(spec.steps)
+                    watcher.trained(spec.steps, _cost(spec))
         except KeyboardInterrupt:
             done = sum(key in records for key in missing)
             raise Interrupted(
@@ -239,9 +239,7 @@ def status(project: Project) -> dict[str, Any]:
     for experiment in experiments():
         specs = plans[experiment.name]
         missing = [spec for spec in specs if keys[spec] not in there]
-        expected = SECONDS_A_RUN * len(missing) + SECONDS_A_LAYER_STEP * sum(
-            spec.steps * len(spec.layers) for spec in missing
-        )
+        expected = sum(map(_cost, missing))
         rows.append(
             {
                 "name": experiment.name,
@@ -254,6 +252,11 @@ def status(project: Project) -> dict[str, Any]:
             }
         )
     return {"dataset": dataset.title, "experiments": rows, "damage": store.damage}
+
+
+def _cost(spec: RunSpec) -> float:
+    """Seconds of a worker, on the machine that the constants are of."""
+    return SECONDS_A_RUN + SECONDS_A_LAYER_STEP * spec.steps * len(spec.layers)
 
 
 def _findings(project: Project) -> tuple[dict[str, Any], dict[str, Any]]:

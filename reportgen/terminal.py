@@ -18,8 +18,8 @@ class Terminal:
         self._live = sys.stdout.isatty() and not quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._total = (0, 0)
-        self._done = (0, 0)
+        self._total = self._done = self._steps = 0  # runs, runs, their steps
+        self._left = self._spent = 0.0  # of the cost
         self._began = self._spoke = 0.0
 
     def __enter__(self) -> "Terminal":
@@ -34,12 +34,13 @@ class Terminal:
         if not self.quiet:
             click.echo(text)
 
-    def training(self, runs: int, steps: int) -> None:
-        """Training begins: so many runs of so many optimizer steps in all."""
-        self._total, self._done = (runs, steps), (0, 0)
+    def training(self, runs: int, cost: float) -> None:
+        """Training begins: so many runs, and what they will cost in all."""
+        self._total, self._done, self._steps = runs, 0, 0
+        self._left, self._spent = cost, 0.0
         self._began = self._spoke = time.monotonic()
         if not self._live:
-            self.say(f"training {runs} runs" + (f", {steps:,} steps" if steps else ""))
+            self.say(f"training {runs} runs")
             return
         from rich import progress
 
@@ -50,20 +51,21 @@ class Terminal:
             progress.TextColumn("{task.fields[rate]} steps/s"),
             progress.TimeRemainingColumn(),
         )
-        self._task = self._bar.add_task("training", total=steps, runs=0, of=runs, rate="–")
+        self._task = self._bar.add_task("training", total=cost, runs=0, of=runs, rate="–")
         self._bar.start()
 
-    def trained(self, steps: int) -> None:
+    def trained(self, steps: int, cost: float) -> None:
         """A run of so many steps is stored."""
-        self._done = (self._done[0] + 1, self._done[1] + steps)
+        self._done, self._steps = self._done + 1, self._steps + steps
+        self._left, self._spent = self._left - cost, self._spent + cost
         now = time.monotonic()
-        rate = self._done[1] / (now - self._began or 1)
+        took = now - self._began or 1
+        rate = f"{self._steps / took:,.0f}"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=steps, runs=self._done[0], rate=f"{rate:,.0f}")
-            if self._done[0] == self._total[0]:
+            self._bar.update(self._task, advance=cost, runs=self._done, rate=rate)
+            if self._done == self._total:
                 self._bar.stop()
-        elif now - self._spoke >= 5 or self._done[0] == self._total[0]:
+        elif now - self._spoke >= 5 or self._done == self._total:
             self._spoke = now
-            left = (self._total[1] - self._done[1]) / rate if rate else 0
-            more = f", {rate:,.0f} steps/s, {left:.0f} s left" if rate else ""
-            self.say(f"trained {self._done[0]} of {self._total[0]} runs{more}")
+            left = f"{max(self._left, 0) * took / self._spent:.0f} s left"
+            self.say(f"trained {self._done} of {self._total} runs, {rate} steps/s, {left}")

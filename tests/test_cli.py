@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -224,9 +225,9 @@ def told_of(runs: int, *, quiet: bool = False) -> None:
     """A training of so many runs, as the pipeline tells it."""
     with Terminal(quiet=quiet) as terminal:
         terminal.say("one line")
-        terminal.training(runs, 100 * runs)
+        terminal.training(runs, 2.0 * runs)
         for _ in range(runs):
-            terminal.trained(100)
+            terminal.trained(100, 2.0)
 
 
 def test_off_a_terminal_there_are_plain_lines_and_not_one_a_run(
@@ -235,12 +236,24 @@ def test_off_a_terminal_there_are_plain_lines_and_not_one_a_run(
     told_of(500)
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
-    assert lines[:2] == ["one line", "training 500 runs, 50,000 steps"]
+    assert lines[:2] == ["one line", "training 500 runs"]
     assert lines[-1].startswith("trained 500 of 500 runs")
     assert len(lines) < 6
     assert "\x1b" not in printed.out
     assert "\r" not in printed.out
     assert printed.err == ""
+
+
+def test_the_time_left_follows_what_runs_cost_and_not_their_steps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter([0.0, 60.0])
+    monkeypatch.setattr("reportgen.terminal.time", SimpleNamespace(monotonic=times.__next__))
+    with Terminal(quiet=False) as terminal:
+        terminal.training(2, 40.0)
+        terminal.trained(120, 30.0)
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1] == "trained 1 of 2 runs, 2 steps/s, 20 s left"
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

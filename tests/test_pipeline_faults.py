@@ -101,10 +101,10 @@ class Told:
     def say(self, text: str) -> None:
         self.lines.append(text)
 
-    def training(self, runs: int, steps: int) -> None:
+    def training(self, runs: int, cost: float) -> None:
         self.lines.append(f"training {runs}")
 
-    def trained(self, steps: int) -> None:
+    def trained(self, steps: int, cost: float) -> None:
         self.lines.append("trained")
 
 

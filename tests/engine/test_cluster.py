@@ -179,10 +179,10 @@ class Killer:
     def say(self, text: str) -> None:
         pass
 
-    def training(self, runs: int, steps: int) -> None:
+    def training(self, runs: int, cost: float) -> None:
         pass
 
-    def trained(self, steps: int) -> None:
+    def trained(self, steps: int, cost: float) -> None:
         if self.process:
             self.process.kill()
 
