@@ -6,9 +6,8 @@ their numbers and can so refer forward and across pages. The nav of mkdocs.yml i
 
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from mkdocs.utils.yaml import yaml_load
 from reportgen.errors import InputError
 from reportgen.publish import citations, mathml
 from reportgen.publish.book import Book, Evidence, Exhibit, Placed
-from reportgen.publish.context import environment
+from reportgen.publish.context import compiled, environment
 from reportgen.publish.faults import Fault, nearest, refuse
 from reportgen.publish.files import read_text, write_changed
 from reportgen.publish.macros import Macros
@@ -109,12 +108,13 @@ def compose(
     known = citations.load(docs / "references.bib", build / "citations.json")
     book = Book(evidence, build / "evidence", known)
     env = environment(book, target(book), context)
-    template = lru_cache(maxsize=None)(env.from_string)  # one compilation serves both passes
     sources = {page: read_text(docs / page) for page in [*nav, *extra]}
+    env.loader = jinja2.DictLoader({page: mathml.mark(it)[0] for page, it in sources.items()})
+    env.bytecode_cache = compiled(build)
     for page, source in sources.items():
-        _page(env, template, book, page, source)
+        _page(env, book, page, source)
     book.number(nav)
-    texts = {page: _page(env, template, book, page, source) for page, source in sources.items()}
+    texts = {page: _page(env, book, page, source) for page, source in sources.items()}
     refuse(book.faults)
     if context.get("dataset", {}).get("fallback"):
         banner = env.from_string(_BANNER).render()
@@ -154,20 +154,13 @@ def _leaves(nav: Any) -> list[str]:
     return [page for item in items for page in _leaves(item)]
 
 
-def _page(
-    env: jinja2.Environment,
-    template: Callable[[str], jinja2.Template],
-    book: Book,
-    page: str,
-    source: str,
-) -> str:
+def _page(env: jinja2.Environment, book: Book, page: str, source: str) -> str:
     book.page = page
-    marked, lone = mathml.mark(source)
-    for position in lone:
+    for position in mathml.mark(source)[1]:
         line = line_of(source, position)
         book.fault("a dollar that opens no formula", r"write \$", line=line)
     try:
-        return template(marked).render()
+        return env.get_template(page).render()
     except jinja2.TemplateSyntaxError as error:
         book.fault(error.message or "not Jinja", line=error.lineno)
     except Exception as error:  # a page is a program, and may raise anything

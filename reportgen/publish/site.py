@@ -10,8 +10,10 @@ import shutil
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from reportgen.errors import ReportgenError
+from reportgen.publish.context import compiled
 from reportgen.publish.files import mirror, write_changed
 
 # The typeface with a MATH table, without which roots and brackets do not stretch.
@@ -98,6 +100,17 @@ class Warnings(logging.Handler):
         self.lines.append(record.getMessage())
 
 
+def _keep_compiled(theme: Any, build: Path) -> None:
+    make = theme.get_env
+
+    def get_env() -> Any:
+        env = make()
+        env.bytecode_cache = compiled(build)
+        return env
+
+    theme.get_env = get_env
+
+
 def _mkdocs(project: Path, site: Path) -> list[str]:
     """Run MkDocs; returns what it warned of."""
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")  # Material's notice, on import
@@ -111,6 +124,7 @@ def _mkdocs(project: Path, site: Path) -> list[str]:
     log.propagate = False
     try:
         config = load_config(str(project / "mkdocs.yml"), site_dir=str(site))
+        _keep_compiled(config.theme, project / "build")
         config.plugins.on_startup(command="build", dirty=False)
         try:
             mkdocs_build(config)

@@ -5,6 +5,7 @@ import pytest
 from publish.sample_report import CONTEXT, FORWARD, Report
 
 from reportgen.errors import InputError
+from reportgen.publish import numbers
 from reportgen.publish.pages import read_nav, render
 
 
@@ -201,6 +202,17 @@ def test_only_pages_that_changed_are_written_and_stale_ones_removed(report: Repo
     assert set(report.render().changed) == {"part-2.md", "old.md"}
     assert (report.pages / "part-1.md").stat().st_mtime == 1
     assert not (report.pages / "old.md").exists()
+
+
+def test_what_is_kept_compiled_of_a_page_holds_no_value(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report.page("part-2.md", "# Two\n\n{{ 0.05 | fixed }} {{ cite('lu2020b') }}\n")
+    report.render()
+    assert "\n0 (" in report.text("part-2.md")
+    monkeypatch.setitem(numbers.FILTERS, "fixed", lambda *_: "by another filter")
+    report.render()
+    assert "by another filter" in report.text("part-2.md")
 
 
 def test_pages_and_nav_must_agree(report: Report) -> None:
