@@ -93,11 +93,11 @@ def analyse(results: Results) -> Findings:
         ("30 layers, He: RMS gradient", 2e-3, rms["he"], 1e-3, 4e-3),
         ("Glorot: the same", 1e-7, rms["glorot"], 5e-8, 2e-7),
         ("variance 1/(3n): the same", 4e-15, rms["third"], 2e-15, 1e-14),
-        ("30 layers, Adam, He", "0.916 to 0.933", adam["he"], 0.905, 0.935),
+        ("30 layers, Adam at 0.001, He", "0.916 to 0.933", adam["he"], 0.905, 0.935),
         ("Glorot: the same", "0.11 to 0.89", adam["glorot"], 0.11, 0.89),
         ("variance 1/(3n): the same", 0.1135, adam["third"], 0.1, 0.12),
         ("the same at epsilon 1e-16", "0.80 to 0.82", lowered, 0.78, 0.87),
-        ("30 layers, SGD, He", "0.88 to 0.91", slow, 0.87, 0.92),
+        ("30 layers, SGD at 0.01, He", "0.88 to 0.91", slow, 0.87, 0.92),
         ("the same at a rate of 0.05", "0.10 to 0.78", fast, 0.1, 0.78),
     )
     ends = {

@@ -91,7 +91,7 @@ def analyse(results: Results) -> Findings:
         ("He, standardized: the same", 0.955, early["standardized"], 0.95, 0.96),
         ("He, raw: accuracy after ten epochs", 0.9764, final["raw"], 0.9745, 0.9783),
         ("He, standardized: the same", 0.975, final["standardized"], 0.973, 0.977),
-        *((f"dead units, {STARTS[arm][1]}", n, off[arm], 2 * n / 3 - 1, 4 * n / 3 + 1)
+        *((f"dead units, {STARTS[arm][1]}", n, off[arm], max(0.0, 2 * n / 3 - 1), 4 * n / 3 + 1)
           for arm, n in theirs.items()),
     ]  # fmt: skip
     values = {

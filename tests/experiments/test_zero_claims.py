@@ -177,7 +177,7 @@ def named(table: pd.DataFrame) -> dict[str, Any]:
     arms = {arm: {"accuracy": mean, "loss": 100.0, "std": 70.0} for arm, mean in accuracy.items()}
     opening = {"certain": 0.99, "ignorance": 2.3, "close": 0.1}
     copied = {"factor_theory": dict.fromkeys(shared_initializer.COPIES, 2.5), "moved": 0.5}
-    said = {"arms": arms, "accuracy": accuracy, "margin": zero_number.MARGIN}
+    said = {"arms": arms, "accuracy": accuracy, "margin": zero_number.MARGIN, "steps": 300}
     return {**said, **opening, **copied, "dataset": DATASET.described()}
 
 
