@@ -30,6 +30,7 @@ def killed_at_calls(work: Path) -> Iterator[float | None]:
             folder = work / "store"
             code, acknowledged, _ = _victim(folder, f"{call}:signal=KILL:when={at}")
             if code == 0:
+                shutil.rmtree(folder)
                 break
             assert code in (-9, 137), f"{call} {at}: exit {code}"
             known = _sound(folder)
@@ -53,6 +54,7 @@ def failed_calls(work: Path) -> Iterator[float | None]:
                         folder, f"{call}:error={error}:when={at}{lasting}"
                     )
                     if code == 0:
+                        shutil.rmtree(folder)
                         break
                     assert code == 2, f"{where}: exit {code}"
                     assert "cannot be written" in told, f"{where}: {told}"
