@@ -191,7 +191,7 @@ class Killer:
 def test_without_its_scheduler_a_build_ends_and_goes_on_later(
     two: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_room, "SECONDS_TO_ANSWER", 1)
+    monkeypatch.setattr(cluster_room, "SECONDS_TO_ANSWER", 8)  # one of the two has to answer
     write_small(tmp_path / "own.npz", train=500, test=100)
     off = "\n".join(f"{e.name} = false" for e in experiments() if e.name != "assignment")
     text = f'dataset = "own.npz"\nseeds = 1\nepochs = 20\nworkers = 1\n[experiments]\n{off}\n'
