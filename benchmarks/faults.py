@@ -240,7 +240,7 @@ def other_version(report: SmallReport) -> Cases:
     foreign = [_of_another_version(line) for line in old]
     path.write_bytes(b"".join(foreign + new))
     told = report.finish(project)
-    assert "6 runs of other settings or versions are kept" in told, told
+    assert "6 runs of other settings or versions kept" in told, told
     assert "training 6 runs" in told, told
     assert lines(project)[:6] == foreign, "the other version's runs are lost"
     assert sorted(lines(project)[6:]) == report.whole[0]

@@ -132,9 +132,7 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
                 records = store.records(plan)
             missing = {key: spec for key, (spec, _) in plan.items() if key not in records}
             if missing and store.unwanted:
-                watcher.say(
-                    f"results: {store.unwanted} runs of other settings or versions are kept"
-                )
+                watcher.say(f"results: {store.unwanted} runs of other settings or versions kept")
         if store.dataset(dataset.name) != dataset:
             store.remember_dataset(dataset)
         if not missing or images is None:

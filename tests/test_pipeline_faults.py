@@ -160,7 +160,7 @@ def test_runs_of_other_settings_are_kept_and_told_where_others_are_missing(
     before = lines(root)
     project = open_project(root, epochs=2)
     pipeline.run(project)
-    assert told(project)[0] == "results: 4 runs of other settings or versions are kept"
+    assert told(project)[0] == "results: 4 runs of other settings or versions kept"
     assert lines(root)[:4] == before
 
 
