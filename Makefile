@@ -65,7 +65,7 @@ format: $(DEV) ## format the code, mend what ruff can
 bench: $(RUNTIME) ## compare with the assignment as a plain Keras script
 	@$(BIN)/python benchmarks/bench.py
 
-faults: $(RUNTIME) ## break builds and results on purpose, and tell what becomes of them (Linux, 40 minutes)
+faults: $(RUNTIME) ## break builds and results on purpose, and tell what becomes of them (Linux, an hour)
 	@$(BIN)/python benchmarks/faults.py
 
 lock: ## make both lock files again, with uv (LOCK_ARGS=--upgrade for newer versions)

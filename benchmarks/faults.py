@@ -369,6 +369,8 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="only rows whose function or name has one of them")
     parser.add_argument("--few", action="store_true", help="three cases a row, to try them")
     options = parser.parse_args()
+    # A shell ignores Ctrl-C for what it starts in the background, and so would all builds here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     found = 0
     print(f"{machine()}\n")
     print("| fault | cases | faults | longest | minutes | asked |")
