@@ -47,10 +47,7 @@ def killed_builds(report: SmallReport) -> Cases:
         process = report.start(project)
         time.sleep(CHANCE.uniform(0, report.seconds))
         process.kill()
-        process.wait()
-        before = lines(project)
-        check_ended(process.pid, project)
-        report.check_resumed(project, before)
+        report.check_after(process, project)
         yield None
 
 
@@ -140,8 +137,7 @@ def small_files(report: SmallReport) -> Cases:
         process = report.start(project, preexec_fn=limit)
         told, _ = process.communicate()
         _check_refused(process.returncode, told)
-        check_ended(process.pid, project)
-        report.check_resumed(project, lines(project))
+        report.check_after(process, project)
         yield None
 
 
@@ -159,10 +155,7 @@ def two_builds(report: SmallReport) -> Cases:
         assert second.returncode == 2, told
         assert f"in use by another build (process {first.pid})" in told, told
         first.kill()
-        first.wait()
-        before = lines(project)
-        check_ended(first.pid, project)
-        report.check_resumed(project, before)
+        report.check_after(first, project)
         yield took
 
 
@@ -177,11 +170,12 @@ def ctrl_c_twice(report: SmallReport) -> Cases:
 
 
 def _interrupted(report: SmallReport, *, again: bool) -> Cases:
+    assert report.whole
     while True:
         project = report.project()
         process = report.start(project)
         wait_for(process, "training")
-        time.sleep(CHANCE.uniform(0, 3))
+        time.sleep(CHANCE.uniform(0, report.seconds / 4))  # well before it is done
         os.killpg(process.pid, signal.SIGINT)
         if again:
             time.sleep(CHANCE.uniform(0, 0.2))
@@ -191,14 +185,11 @@ def _interrupted(report: SmallReport, *, again: bool) -> Cases:
         told, _ = process.communicate()
         took = time.monotonic() - began
         # In its last moments Python gives the signal back: a shell tells that as 130, too.
-        codes = (130, -signal.SIGINT, 0)
+        codes = (130, -signal.SIGINT)
         assert process.returncode in codes, f"exit {process.returncode}: {told}"
         assert "Traceback" not in told, told
-        before = lines(project)
-        check_ended(process.pid, project)
-        report.check_resumed(project, before)
-        if process.returncode:  # else all was done before it came
-            yield took
+        report.check_after(process, project)
+        yield took
 
 
 def read_only(report: SmallReport) -> Cases:

@@ -95,6 +95,13 @@ class SmallReport:
         self.seconds = time.monotonic() - began
         return state(project)
 
+    def check_after(self, process: "subprocess.Popen[str]", project: Path) -> None:
+        """After a build has ended, in whatever way: nothing of it runs, and it can be resumed."""
+        process.wait()
+        before = lines(project)
+        check_ended(process.pid, project)
+        self.check_resumed(project, before)
+
     def check_resumed(self, project: Path, before: Sequence[bytes]) -> None:
         """Build again: the runs of `before` stay, and the end is that of an undisturbed build."""
         self.finish(project)

@@ -109,12 +109,16 @@ def compose(
     book = Book(evidence, build / "evidence", known)
     env = environment(book, target(book), context)
     sources = {page: read_text(docs / page) for page in [*nav, *extra]}
-    env.loader = jinja2.DictLoader({page: mathml.mark(it)[0] for page, it in sources.items()})
+    marked = {page: mathml.mark(source) for page, source in sources.items()}
+    env.loader = jinja2.DictLoader({page: text for page, (text, _) in marked.items()})
     env.bytecode_cache = compiled(build)
-    for page, source in sources.items():
-        _page(env, book, page, source)
+    lone = {
+        page: [line_of(sources[page], at) for at in found] for page, (_, found) in marked.items()
+    }
+    for page in sources:
+        _page(env, book, page, lone[page])
     book.number(nav)
-    texts = {page: _page(env, book, page, source) for page, source in sources.items()}
+    texts = {page: _page(env, book, page, lone[page]) for page in sources}
     refuse(book.faults)
     if context.get("dataset", {}).get("fallback"):
         banner = env.from_string(_BANNER).render()
@@ -154,10 +158,9 @@ def _leaves(nav: Any) -> list[str]:
     return [page for item in items for page in _leaves(item)]
 
 
-def _page(env: jinja2.Environment, book: Book, page: str, source: str) -> str:
+def _page(env: jinja2.Environment, book: Book, page: str, lone: Sequence[int]) -> str:
     book.page = page
-    for position in mathml.mark(source)[1]:
-        line = line_of(source, position)
+    for line in lone:
         book.fault("a dollar that opens no formula", r"write \$", line=line)
     try:
         return env.get_template(page).render()
