@@ -199,10 +199,15 @@ def steps_alone(epochs: int) -> str:
     lines = [
         "| steps alone, two processes, warm | seconds a member-epoch | this ÷ floor | asked |",
         "|---|---:|---:|---|",
-        f"| floor: the matrix products | {seconds['products']:.3f} | 1.00 | |",
-        f"| reportgen's steps | {seconds['steps']:.3f} "
-        f"| {seconds['steps'] / seconds['products']:.2f} | 1.3 |",
     ]
+    names = {
+        "products": "floor: the matrix products",
+        "updates": "Adam's updates",
+        "steps": "reportgen's steps",
+    }
+    for kind, name in names.items():
+        ratio, asked = seconds[kind] / seconds["products"], "1.3" if kind == "steps" else ""
+        lines.append(f"| {name} | {seconds[kind]:.3f} | {ratio:.2f} | {asked} |")
     return "\n".join(lines)
 
 

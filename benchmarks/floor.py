@@ -5,8 +5,8 @@ backward products of both layers and nothing else, no activation, no loss, no up
 (a batch is a slice). Two processes of one thread each share the trainings.
 
 Bare, it is a whole process, as `make bench` times it. With `--steps` the two processes time epochs
-of the products and of reportgen's compiled steps in turn, warm, both busy with the same at any
-time; it prints the seconds of an epoch of one model as JSON.
+of the products, of Adam's updates and of reportgen's compiled steps in turn, warm, both busy with
+the same at any time; it prints the seconds of an epoch of one model as JSON.
 """
 
 import argparse
@@ -63,6 +63,38 @@ class Products:
             gradient.numpy()
 
 
+class Updates:
+    """Adam's updates alone, as in reportgen's steps, of gradients that stay the same."""
+
+    def __init__(self, batches: int) -> None:
+        import tensorflow as tf
+
+        from reportgen.engine.training import _adam
+
+        shapes = ((INPUTS, HIDDEN), (HIDDEN,), (HIDDEN, CLASSES), (CLASSES,))
+        draw = tf.random.Generator.from_seed(0)
+        weights, means, squares, gradients = (
+            [tf.Variable(draw.uniform(shape)) for shape in shapes] for _ in range(4)
+        )
+        rates = tf.Variable((1e-3, 0.0, 1e-7))
+
+        def body(index: Any) -> Any:
+            held = [gradient.read_value() for gradient in gradients]
+            _adam(weights, (means, squares), held, tf.cast(index + 1, tf.float32), rates)
+            return index + 1
+
+        def updates(start: Any) -> Any:
+            return tf.while_loop(lambda index: index < batches, body, (start,))
+
+        self._compiled = tf.function(updates, jit_compile=True, autograph=False)
+        self._start = tf.constant(0)
+
+    def epoch(self) -> None:
+        """As many updates as there are batches."""
+        for index in self._compiled(self._start):
+            index.numpy()
+
+
 class Steps:
     """reportgen's steps on He's network."""
 
@@ -95,10 +127,13 @@ def train(epochs: int) -> None:
 
 
 def compare(epochs: int) -> dict[str, list[float]]:
-    """Seconds of epochs of the products and of reportgen's steps, in turn."""
+    """Seconds of epochs of the products, of Adam's updates and of reportgen's steps, in turn."""
     dataset, images = datasets.load("mnist", fallback=False, project=Path())
-    kinds: dict[str, Products | Steps]
-    kinds = {"products": Products(images), "steps": Steps(dataset, images)}
+    kinds: dict[str, Products | Updates | Steps] = {
+        "products": Products(images),
+        "updates": Updates(len(images.x_train) // BATCH),
+        "steps": Steps(dataset, images),
+    }
     seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
     for turn in range(1 + epochs):
         for kind, work in kinds.items():

@@ -82,6 +82,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "unknown initializer": (_toml('initializers = ["HeNrmal"]\n'), "did you mean 'HeNormal'"),
     "unknown dataset": (_toml('dataset = "minst"\n'), "did you mean 'mnist'"),
     "missing npz": (_toml('dataset = "absent.npz"\n'), "absent.npz: no such file"),
+    "endless path": (_toml(f'dataset = "{"a/" * 2500}own.npz"\n'), "File name too long"),
     "truncated npz": (_truncated, "own.npz: damaged"),
     "pickled npz": (_pickled, "own.npz: damaged"),
     "read-only results": (_read_only_results, "results cannot be written"),

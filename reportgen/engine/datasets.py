@@ -142,7 +142,7 @@ def locate(name: str, project: Path) -> Path | None:
         return _local("mnist.npz")
     if name == "fashion-mnist":
         return _local("fashion-mnist.npz") or _local(IDX_FILES[0])
-    return project / name if (project / name).exists() else None
+    return project / name if _exists(project / name) else None
 
 
 def _find(name: str, *, fallback: bool, project: Path) -> tuple[Arrays, str, str]:
@@ -191,12 +191,19 @@ def _cache() -> Path:
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long, or a folder that may not be looked into
+        return False
+
+
 def _local(name: str) -> Path | None:
     """This file, or it gzipped, in the user's folder, else in Keras's cache."""
     given = os.environ.get("REPORTGEN_DATA_DIR")
     places = [*([Path(given)] if given else []), _cache(), _cache() / "fashion-mnist"]
     paths = (place / file for place in places for file in (name, f"{name}.gz"))
-    return next((path for path in paths if path.exists()), None)
+    return next((path for path in paths if _exists(path)), None)
 
 
 def _download(name: str) -> Path:

@@ -8,6 +8,7 @@ import ast
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import reportgen
@@ -89,12 +90,10 @@ class Macros(ABC):
 
     def source(self, file: str, name: str) -> str:
         """A function or class of this package (`Class.method` too) as it stands in the source."""
-        path = _PACKAGE / file
-        if not path.is_file():
-            files = [found.relative_to(_PACKAGE).as_posix() for found in _PACKAGE.rglob("*.py")]
+        if file not in (files := _sources()):
             self.book.fault(f"the package has no file {file!r}", nearest(file, files))
             return ""
-        text = path.read_text(encoding="utf-8")
+        text = (_PACKAGE / file).read_text(encoding="utf-8")
         found = dict(_definitions(ast.parse(text)))
         if name not in found:
             self.book.fault(f"{file} defines no {name!r}", nearest(name, found))
@@ -157,6 +156,11 @@ class Macros(ABC):
     def draw_claims(self) -> str: ...
     @abstractmethod
     def draw_formula(self, formula: Formula) -> str: ...
+
+
+@cache
+def _sources() -> list[str]:
+    return [file.relative_to(_PACKAGE).as_posix() for file in sorted(_PACKAGE.rglob("*.py"))]
 
 
 def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, _Definition]]:

@@ -29,15 +29,15 @@ class SiteMacros(Macros):
     """HTML for MkDocs, Zensical and their like; links are relative, pages lie side by side."""
 
     def draw_figure(self, figure: Exhibit) -> str:
-        # One labelled image for a screen reader, whichever of the two drawings is shown. None is
-        # lazy: a print from the dark scheme needs the light one.
+        # One labelled image for a screen reader, whichever of the two drawings is shown. The dark
+        # one is fetched where it is shown; the light one always, for prints from the dark scheme.
         data, stem = figure.data, f"evidence/{figure.experiment}/{figure.id}"
         size = self._svg_size(figure)
         return _block(
             f'<figure class="figure" id="{figure.anchor}">',
             f'<div class="figure__image" role="img" aria-label="{_attribute(data["alt"])}">',
             f'<img src="{stem}.light.svg#only-light" alt="{_attribute(data["alt"])}"{size}>',
-            f'<img src="{stem}.dark.svg#only-dark" alt="" aria-hidden="true"{size}>',
+            f'<img src="{stem}.dark.svg#only-dark" alt="" aria-hidden="true"{size} loading="lazy">',
             "</div>",
             self._caption(figure),
             "</figure>",

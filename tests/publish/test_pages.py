@@ -178,7 +178,7 @@ def test_every_fault_of_every_page_is_listed_with_line_and_nearest_name(report: 
         ("# A\n\n{{ [].pop() }}", "docs/part-3.md:3: pop from empty list"),
         ("# A\n\n{{ '{a}'.format() }}", "docs/part-3.md:3: 'a'"),
         ("# A\n\n{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "docs/part-3.md:"),
-        ('# A\n\n{{ source("../mkdocs.yml", "x") }}', "docs/part-3.md:3: invalid character"),
+        ('# A\n\n{{ source("../mkdocs.yml", "x") }}', "docs/part-3.md:3: the package has no file"),
     ],
 )
 def test_a_broken_placeholder_is_told_with_its_line(report: Report, text: str, fault: str) -> None:
