@@ -247,7 +247,9 @@ def _count(rendered: "Rendered") -> str:
 
 
 def _tell_accuracies(project: "Project", terminal: Terminal) -> None:
-    path = project.evidence / "assignment" / "evidence.json"
+    from reportgen.experiments import kept
+
+    path = kept.folder(project.root) / "assignment" / "evidence.json"
     if not path.exists():  # the configuration leaves the experiment out
         return
     shown = json.loads(path.read_text(encoding="utf-8"))["tables"]["assignment-results"]

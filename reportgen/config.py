@@ -7,6 +7,7 @@ each with its key and, for a misspelt name, the nearest valid one.
 import difflib
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -42,8 +43,6 @@ _CHOICES = {
     "distribution": ("truncated_normal", "untruncated_normal", "uniform"),
 }
 _UNSHOWN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufffe\uffff]")  # in no XML
-_NON_NEGATIVE = ("stddev",)
-_POSITIVE = ("scale",)
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,10 @@ def _parameter(name: str, key: str, value: Any) -> float | str:
         raise ValueError(f"{name}: {key} must be a number")
     if not abs(value) <= 1e6:
         raise ValueError(f"{name}: {key} must be a finite number of at most 1e6 in size")
-    if (key in _NON_NEGATIVE and value < 0) or (key in _POSITIVE and value <= 0):
-        raise ValueError(f"{name}: {key} must be {'>= 0' if key in _NON_NEGATIVE else '> 0'}")
+    if key == "stddev" and value < 0:
+        raise ValueError(f"{name}: {key} must be >= 0")
+    if key == "scale" and value <= 0:
+        raise ValueError(f"{name}: {key} must be > 0")
     return float(value)
 
 
@@ -224,26 +225,23 @@ def parse(content: dict[str, Any], *, origin: str) -> Config:
     Raises:
         InputError: as for `load`.
     """
-    problems: list[str] = []
-    config = None
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
         problems = [_explain(fault) for fault in error.errors()]
-    if config is None:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise InputError(
             f"{origin} has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{lines}",
             hint="each option is explained in reportgen.toml",
-        )
+        ) from None
     if config.profile == "quick":
         return config.model_copy(update={"seeds": min(config.seeds, QUICK_SEEDS)})
     return config
 
 
-def nearest(name: str, names: Any) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the name most like `name`, or nothing where none is like it."""
-    lower = {str(known).lower(): str(known) for known in names}
+    lower = {known.lower(): known for known in names}
     found = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
     return f"; did you mean {lower[found[0]]!r}?" if found else ""
 

@@ -60,11 +60,6 @@ class Project:
         """The results. Who holds its lock is the only one to write here, in build/ too."""
         return Store(self.root / "results")
 
-    @property
-    def evidence(self) -> Path:
-        """Figures, tables and claims of each experiment."""
-        return self.root / "build" / "evidence"
-
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a part of the work."""
@@ -118,7 +113,7 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
         if store.is_empty:
             workers.start()  # TensorFlow is imported while the images are read
         with project.stage("data"):
-            dataset, images = _find_dataset(project, store)
+            dataset, images = _find_dataset(project)
             plan = _plan(config, dataset)
             records = store.records(plan)
             for sentence in store.damage:
@@ -224,7 +219,7 @@ def status(project: Project) -> dict[str, Any]:
     from reportgen.publish import wording
 
     store = project.store
-    dataset, _ = _find_dataset(project, store)
+    dataset, _ = _find_dataset(project)
     plans = {
         it.name: [run.spec for run in it.runs(project.config, dataset)] for it in experiments()
     }
@@ -276,10 +271,10 @@ def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]
     return plan
 
 
-def _find_dataset(project: Project, store: Store) -> tuple[DatasetInfo, Any]:
+def _find_dataset(project: Project) -> tuple[DatasetInfo, Any]:
     """The dataset, with its images unless results of it are there and the images are not."""
     name = project.config.dataset
-    recorded = store.dataset(name)
+    recorded = project.store.dataset(name)
     if recorded and not recorded.fallback and not datasets.locate(name, project.root):
         return recorded, None
     return datasets.load(name, fallback=project.config.fallback, project=project.root)
@@ -290,9 +285,9 @@ def _context(project: Project) -> dict[str, Any]:
     dataset = project.store.dataset(project.config.dataset)
     assert dataset is not None, "evidence is only written for a recorded dataset"
     environment = {} if kept.is_timeless() else project.store.read_notes("environment")
-    config = {key: getattr(project.config, key) for key in type(project.config).model_fields}
+    config = project.config
     return {
-        "config": config | {"author": project.config.author.model_dump()},
+        "config": {**dict(config), "author": config.author.model_dump()},
         "dataset": asdict(dataset) | dataset.described(),
         "environment": environment,
         "versions": framework_versions(),

@@ -59,7 +59,7 @@ class Book:
     page: str = ""
     drawing: bool = False
     exhibits: dict[str, Exhibit] = field(default_factory=dict)
-    claims: dict[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    claims: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     stands: dict[str, str] = field(default_factory=dict)
     spare: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Book:
                     self.exhibits[id] = Exhibit(id, kind, name, data)
                     ids.append((name, id))
             for id, claim in shown.get("claims", {}).items():
-                self.claims[id] = (name, claim)
+                self.claims[id] = claim
                 ids.append((name, f"claim {id}"))
         known = [id for _, id in ids]
         self._clashes = [
@@ -93,8 +93,6 @@ class Book:
             for exhibit in [self.exhibits[id] for id, where in stands.items() if where == page]:
                 count[exhibit.kind] += 1
                 exhibit.number, exhibit.page = count[exhibit.kind], page
-        for claim in self.placed:
-            self.said.setdefault(claim.claim, claim.page.removeprefix("docs/"))
         self.drawing = True
         self.stands, self.placed, self.cited, self.faults = {}, [], set(), self._clashes
 

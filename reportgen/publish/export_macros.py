@@ -58,7 +58,7 @@ class ExportMacros(Macros):
         return f"[{exhibit}](#{exhibit.anchor})".replace(" ", "\u00a0", 1)
 
     def draw_claim(self, id: str) -> str:
-        _, claim = self.book.claims[id]
+        claim = self.book.claims[id]
         return f"{claim['sentence']}^[{MARKS[claim['verdict']]}](#claim-{id})^"
 
     def draw_citation(self, keys: list[str], *, text: bool) -> str:
@@ -67,7 +67,8 @@ class ExportMacros(Macros):
         return "[" + "; ".join(f"@{key}" for key in keys) + "]"
 
     def note(self, title: str, *, caller: Callable[[], str]) -> str:
-        return _quoted(f"**{title}.** {caller().strip()}")
+        lines = f"**{title}.** {caller().strip()}".splitlines()
+        return "\n\n" + "\n".join(f"> {line}".rstrip() for line in lines) + "\n\n"
 
     def predict(self, question: str, *, caller: Callable[[], str]) -> str:
         return f"\n\n*Predict first: {question}*\n\n{caller().strip()}\n\n"
@@ -87,7 +88,7 @@ class ExportMacros(Macros):
                 numbers.interval(claim["effect"], claim["low"], claim["high"]).replace("[", r"\["),
                 str(claim["n"]),
             ])
-            for id, (_, claim) in self.book.claims.items()
+            for id, claim in self.book.claims.items()
         ]  # fmt: skip
         return "\n\n" + "\n".join([*head, *rows]) + "\n\n"
 
@@ -102,7 +103,3 @@ class ExportMacros(Macros):
 
 def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-
-def _quoted(text: str) -> str:
-    return "\n\n" + "\n".join(f"> {line}".rstrip() for line in text.splitlines()) + "\n\n"

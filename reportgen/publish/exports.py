@@ -111,7 +111,7 @@ def pdf(document: Document, path: Path) -> list[str]:
     options: dict[str, Any] = {"format": "pdf", "timestamp": timestamp()}
     author = document.author
     inputs = {"author": author["name"], "statement": author["statement"]}
-    inputs |= {"about": "\n\n".join(_about(author))}
+    inputs |= {"about": "\n\n".join(about(author))}
     compiler = typst.Compiler(str(typ), root=str(document.build), sys_inputs=inputs)
     warnings = []
     try:
@@ -176,7 +176,7 @@ def _pandoc(document: Document, target: str, *options: str, text: str = "") -> s
     """Convert the document; pandoc's own complaint is raised as it stands."""
     cover = {"lang": "en", "link-citations": True, "abstract": document.abstract}
     cover |= {"title": _literal(document.title)}
-    author = filter(None, [document.author["name"], *_about(document.author)])
+    author = filter(None, [document.author["name"], *about(document.author)])
     if named := " · ".join(map(_literal, author)):
         cover |= {"author": named}
     metadata = document.build / "cover.json"
@@ -202,7 +202,7 @@ def _pandoc(document: Document, target: str, *options: str, text: str = "") -> s
     return converted
 
 
-def _about(author: Mapping[str, str]) -> list[str]:
+def about(author: Mapping[str, str]) -> list[str]:
     """What the author block says besides name and statement."""
     return [author[key] for key in ("student_id", "course", "institution", "date") if author[key]]
 

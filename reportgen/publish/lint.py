@@ -106,9 +106,8 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _blank_spans(source: str) -> str:
-    out, end = [], 0
+    prose = source
     for kind, match in spans(source):
-        if kind not in ("escape", "dollar"):
-            out += [source[end : match.start()], _blank(match)]
-            end = match.end()
-    return "".join([*out, source[end:]])
+        if kind not in ("escape", "dollar"):  # what is blanked keeps its length
+            prose = prose[: match.start()] + _blank(match) + prose[match.end() :]
+    return prose

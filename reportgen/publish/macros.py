@@ -1,7 +1,7 @@
 """What a page may call: the part that is the same for every target.
 
 A macro looks things up, notes where they stand and what is wrong, and leaves the drawing to its
-target: `site_macros.SiteMacros` today, one for the exports beside it.
+target: `SiteMacros`, `ExportMacros`, `NotebookMacros`.
 """
 
 import ast
@@ -52,8 +52,7 @@ class Macros(ABC):
         book = self.book
         book.homes["experiments"] = book.page
         mine = [it for it in book.exhibits.values() if it.experiment == experiment]
-        if not book.drawing:
-            book.spare |= {it.id: book.page for it in mine}
+        book.spare |= {it.id: book.page for it in mine}
         here = [it for it in mine if it.page == book.page]
         drawn = [self.figure(it.id) if it.kind == "figure" else self.table(it.id) for it in here]
         others = ", ".join(
@@ -76,8 +75,9 @@ class Macros(ABC):
         if id not in book.claims:
             book.fault(f"there is no claim {id!r}", nearest(id, book.claims))
             return ""
-        verdict, page = book.claims[id][1]["verdict"], f"docs/{book.page}"
-        book.placed.append(Placed(id, assumes, verdict, page, book.line()))
+        book.said.setdefault(id, book.page)
+        verdict = book.claims[id]["verdict"]
+        book.placed.append(Placed(id, assumes, verdict, f"docs/{book.page}", book.line()))
         return self.draw_claim(id)
 
     def cite(self, *keys: str, text: bool = False) -> str:

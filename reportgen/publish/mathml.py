@@ -37,25 +37,6 @@ def verbatim(text: str) -> str:
     return f"<bdi>{hidden}</bdi>"
 
 
-@lru_cache(maxsize=4096)
-def to_mathml(latex: str, *, display: bool = False, before: str = "", after: str = "") -> str:
-    """One formula as MathML, on one line, with the punctuation that must not part from it.
-
-    It stands in a span since Python-Markdown takes a line that begins with `<math>` for a block.
-
-    Raises:
-        MathError: The formula is not LaTeX that math-core knows.
-    """
-    latex = " ".join(latex.split())
-    try:
-        mathml = _converter.convert_with_local_state(latex, displaystyle=display)
-    except LatexError as error:
-        reason = re.sub(r"^\d+: ", "", str(error)).rstrip(".")
-        raise MathError(f"the formula ${latex}$ does not convert: {reason}") from None
-    mathml = re.sub(r">([^<]+)<", lambda match: f">{shield(match[1])}<", mathml)
-    return f'<span class="{"math-block" if display else "math"}">{before}{mathml}{after}</span>'
-
-
 @dataclass(frozen=True)
 class Formula:
     """A formula in a text, with the punctuation around it that must stay on its line."""
@@ -64,6 +45,26 @@ class Formula:
     display: bool = False
     before: str = ""
     after: str = ""
+
+
+@lru_cache(maxsize=4096)
+def to_mathml(formula: Formula) -> str:
+    """A formula as MathML, on one line, with its punctuation.
+
+    It stands in a span since Python-Markdown takes a line that begins with `<math>` for a block.
+
+    Raises:
+        MathError: The formula is not LaTeX that math-core knows.
+    """
+    latex = " ".join(formula.latex.split())
+    try:
+        mathml = _converter.convert_with_local_state(latex, displaystyle=formula.display)
+    except LatexError as error:
+        reason = re.sub(r"^\d+: ", "", str(error)).rstrip(".")
+        raise MathError(f"the formula ${latex}$ does not convert: {reason}") from None
+    mathml = re.sub(r">([^<]+)<", lambda match: f">{shield(match[1])}<", mathml)
+    kind = "math-block" if formula.display else "math"
+    return f'<span class="{kind}">{formula.before}{mathml}{formula.after}</span>'
 
 
 def replace(text: str, draw: Callable[[Formula], str]) -> tuple[str, list[int]]:
@@ -113,4 +114,4 @@ def convert(text: str) -> str:
     Raises:
         MathError: As `to_mathml`.
     """
-    return replace(text, lambda formula: to_mathml(**vars(formula)))[0]
+    return replace(text, to_mathml)[0]

@@ -42,7 +42,7 @@ class NotebookMacros(ExportMacros):
         return f"{exhibit}"
 
     def draw_claim(self, id: str) -> str:
-        return str(self.book.claims[id][1]["sentence"])
+        return str(self.book.claims[id]["sentence"])
 
     def draw_citation(self, keys: list[str], *, text: bool) -> str:
         labels = [self.book.citations.labels[key] for key in keys]
@@ -91,14 +91,13 @@ def notebook(document: Document, path: Path, *, execute: bool = False) -> list[s
 
 def _author(document: Document) -> str:
     """The author block, in its paragraphs."""
-    told = {key: value for key, value in document.author.items() if value}
-    name, *statement = told.pop("name", ""), *told.pop("statement", "").split("\n\n")
-    lines = [
-        f"**{verbatim(name)}**" if name else "",
-        " · ".join(map(verbatim, told.values())),
-        *[verbatim(part) for part in statement if part],
+    author = document.author
+    parts = [
+        f"**{verbatim(author['name'])}**" if author["name"] else "",
+        " · ".join(map(verbatim, exports.about(author))),
+        *[verbatim(part) for part in author["statement"].split("\n\n") if part],
     ]
-    return "".join(f"{line}\n\n" for line in lines if line)
+    return "".join(f"{part}\n\n" for part in parts if part)
 
 
 def cells(text: str) -> Iterator[tuple[str, str]]:

@@ -33,8 +33,7 @@ def fixed(value: object, places: int = 0) -> str:
     number = _number(value)
     if number is None:
         return DASH
-    text = f"{abs(number):,.{places}f}"
-    return "−" + text if number < 0 and text.strip("0.,") else text
+    return f"{number:z,.{places}f}".replace("-", "−")
 
 
 def signed(value: object, places: int = 0) -> str:
@@ -116,9 +115,9 @@ def _magnitude(number: float) -> int:
 
 
 def _power(number: float) -> str:
-    mantissa, exponent = f"{number:.1e}".replace("-", "−").split("e")
-    raised = str(int(exponent.replace("−", "-"))).translate(_RAISED)
-    return f"{mantissa}\u00a0×\u00a010{raised}"
+    mantissa, exponent = f"{number:.1e}".split("e")
+    raised = str(int(exponent)).translate(_RAISED)
+    return f"{mantissa.replace('-', '−')}\u00a0×\u00a010{raised}"
 
 
 def passing(convert: Callable[..., str]) -> Callable[..., object]:

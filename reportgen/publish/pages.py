@@ -24,6 +24,7 @@ from reportgen.publish.macros import Macros
 from reportgen.publish.scan import line_of
 from reportgen.publish.site_macros import SiteMacros
 
+_FRONT_MATTER = re.compile(r"\A(?:---\n.*?\n---\n+)?", re.S)
 _BANNER = """\
 <p class="banner" role="note"><strong>Stand-in data.</strong> The data set asked for could not be \
 had: this copy of the report was computed from {{ dataset.title }} ({{ dataset.train | fixed }} \
@@ -112,17 +113,21 @@ def compose(
     marked = {page: mathml.mark(source) for page, source in sources.items()}
     env.loader = jinja2.DictLoader({page: text for page, (text, _) in marked.items()})
     env.bytecode_cache = compiled(build)
-    lone = {
-        page: [line_of(sources[page], at) for at in found] for page, (_, found) in marked.items()
-    }
     for page in sources:
-        _page(env, book, page, lone[page])
+        _page(env, book, page)
     book.number(nav)
-    texts = {page: _page(env, book, page, lone[page]) for page in sources}
+    texts = {page: _page(env, book, page) for page in sources}
+    text, mend = "a dollar that opens no formula", r"write \$"
+    for page, (_, lone) in marked.items():
+        for at in lone:
+            book.faults.append(Fault(f"docs/{page}", line_of(sources[page], at), text, mend))
     refuse(book.faults)
     if context.get("dataset", {}).get("fallback"):
         banner = env.from_string(_BANNER).render()
-        texts = {page: _below_front_matter(text, banner) for page, text in texts.items()}
+        texts = {
+            page: _FRONT_MATTER.sub(lambda front: front[0] + banner, text)
+            for page, text in texts.items()
+        }
     return texts, book
 
 
@@ -158,10 +163,8 @@ def _leaves(nav: Any) -> list[str]:
     return [page for item in items for page in _leaves(item)]
 
 
-def _page(env: jinja2.Environment, book: Book, page: str, lone: Sequence[int]) -> str:
+def _page(env: jinja2.Environment, book: Book, page: str) -> str:
     book.page = page
-    for line in lone:
-        book.fault("a dollar that opens no formula", r"write \$", line=line)
     try:
         return env.get_template(page).render()
     except jinja2.TemplateSyntaxError as error:
@@ -175,9 +178,3 @@ def _page(env: jinja2.Environment, book: Book, page: str, lone: Sequence[int]) -
             text, mend = f"{name[1]} does not exist", nearest(name[1], env.globals)
         book.fault(text, mend, line=[1, *lines][-1])
     return ""
-
-
-def _below_front_matter(text: str, banner: str) -> str:
-    front = re.match(r"---\n.*?\n---\n+|", text, re.S)
-    assert front  # it matches nothing, too
-    return text[: front.end()] + banner + text[front.end() :]

@@ -13,6 +13,7 @@ from mkdocs.livereload import LiveReloadServer
 
 from reportgen.errors import InUseError, ReportgenError
 
+_HOST = "127.0.0.1"
 _WATCHED = ("docs", "results", "mkdocs.yml", "reportgen.toml")
 
 
@@ -21,8 +22,7 @@ def serve(
     rebuild: Callable[[], object],
     *,
     say: Callable[[str], None],
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    port: int,
 ) -> None:
     """Serve build/site until Ctrl-C; render and build again at each change.
 
@@ -31,8 +31,7 @@ def serve(
         rebuild: Makes the site; what it raises is said, and the last good site stays. While another
             build has the project it is tried again.
         say: Prints a line.
-        host: Where to listen.
-        port: Where to listen.
+        port: Where to listen, on this machine alone.
 
     Raises:
         ReportgenError: The port is taken.
@@ -55,7 +54,7 @@ def serve(
 
     logging.getLogger("mkdocs.livereload").setLevel(logging.WARNING)
     root = project / "build" / "site"
-    server = LiveReloadServer(build, host, port, str(root), polling_interval=0.2)
+    server = LiveReloadServer(build, _HOST, port, str(root), polling_interval=0.2)
     server.build_delay = 0.05
     server.error_handler = lambda code: _page(root / f"{code}.html")
     for name in _WATCHED:
@@ -67,7 +66,7 @@ def serve(
         server.serve()  # type: ignore[no-untyped-call]
     except OSError as error:
         raise ReportgenError(
-            f"{host}:{port} cannot be served: {error.strerror}", hint="Choose another port."
+            f"{_HOST}:{port} cannot be served: {error.strerror}", hint="Choose another port."
         ) from error
     finally:
         server.shutdown()

@@ -7,8 +7,10 @@ import logging
 import os
 import re
 import shutil
+import sys
 from functools import lru_cache
-from importlib.util import find_spec
+from importlib.metadata import distribution
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +72,10 @@ def _math_style(characters: frozenset[str]) -> bytes:
     """
     from fontTools import subset
 
-    ziamath = find_spec("ziamath")  # not imported: that takes longer than all the rest
-    assert ziamath is not None
-    assert ziamath.origin is not None
+    # ziamath is not imported: that takes longer than all the rest.
+    path = distribution("ziamath").locate_file(f"ziamath/fonts/{_MATH_FONT}")
     options = subset.Options(layout_features=["*"], hinting=False)
-    font = subset.load_font(Path(ziamath.origin).parent / "fonts" / _MATH_FONT, options)
+    font = subset.load_font(path, options)
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=[*_ALWAYS, *map(ord, characters)])
     cutter.subset(font)
@@ -87,17 +88,6 @@ def _math_style(characters: frozenset[str]) -> bytes:
 
 def _under(folder: Path) -> dict[str, Path]:
     return {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-class Warnings(logging.Handler):
-    """Gathers what a library warns of."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
 
 
 def _keep_compiled(theme: Any, build: Path) -> None:
@@ -118,7 +108,9 @@ def _mkdocs(project: Path, site: Path) -> list[str]:
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException
 
-    log, warnings = logging.getLogger("mkdocs"), Warnings()
+    failures: list[str] = []
+    log, warnings = logging.getLogger("mkdocs"), BufferingHandler(sys.maxsize)
+    warnings.setLevel(logging.WARNING)
     kept = log.propagate
     log.addHandler(warnings)
     log.propagate = False
@@ -131,8 +123,8 @@ def _mkdocs(project: Path, site: Path) -> list[str]:
         finally:
             config.plugins.on_shutdown()
     except MkDocsException as error:
-        warnings.lines.append(str(error))
+        failures.append(str(error))
     finally:
         log.removeHandler(warnings)
         log.propagate = kept
-    return warnings.lines
+    return [record.getMessage() for record in warnings.buffer] + failures

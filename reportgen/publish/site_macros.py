@@ -6,9 +6,8 @@ put into running text is shielded from it.
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 import markdown
@@ -20,6 +19,7 @@ from reportgen.publish.mathml import Formula, MathError, convert, shield, to_mat
 
 # Shapes, so that a verdict is told without colour.
 MARKS = {"supported": "✓", "contradicted": "✕", "inconclusive": "○"}
+_CLAIM_COLUMNS = ("Claim", "Verdict", "Effect [95% interval]", "n", "Decided by", "Evidence")
 _NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?")
 _BLANK = ("", "–", numbers.DASH)
 _markdown = markdown.Markdown(extensions=["smarty"])
@@ -31,12 +31,12 @@ class SiteMacros(Macros):
     def draw_figure(self, figure: Exhibit) -> str:
         # One labelled image for a screen reader, whichever of the two drawings is shown. The dark
         # one is fetched where it is shown; the light one always, for prints from the dark scheme.
-        data, stem = figure.data, f"evidence/{figure.experiment}/{figure.id}"
+        alt, stem = _attribute(figure.data["alt"]), f"evidence/{figure.experiment}/{figure.id}"
         size = self._svg_size(figure)
         return _block(
             f'<figure class="figure" id="{figure.anchor}">',
-            f'<div class="figure__image" role="img" aria-label="{_attribute(data["alt"])}">',
-            f'<img src="{stem}.light.svg#only-light" alt="{_attribute(data["alt"])}"{size}>',
+            f'<div class="figure__image" role="img" aria-label="{alt}">',
+            f'<img src="{stem}.light.svg#only-light" alt="{alt}"{size}>',
             f'<img src="{stem}.dark.svg#only-dark" alt="" aria-hidden="true"{size} loading="lazy">',
             "</div>",
             self._caption(figure),
@@ -45,20 +45,20 @@ class SiteMacros(Macros):
 
     def draw_table(self, table: Exhibit) -> str:
         data = table.data
-        right = [align == "r" for align in data["align"]]
+        classes = [' class="num"' if align == "r" else "" for align in data["align"]]
         columns = [
-            _on_the_point(list(column)) if to_right else list(column)
-            for column, to_right in zip(zip(*table.rows, strict=True), right, strict=False)
+            _on_the_point(column) if css else column
+            for column, css in zip(zip(*table.rows, strict=True), classes, strict=False)
         ]
         head = "".join(
-            f'<th scope="col"{_numeric(r)}>{self._inline(name)}</th>'
-            for name, r in zip(data["columns"], right, strict=True)
+            f'<th scope="col"{css}>{self._inline(name)}</th>'
+            for name, css in zip(data["columns"], classes, strict=True)
         )
         body = [
             "<tr>"
             + "".join(
-                f"<td{_numeric(r)}>{self._inline(cell)}</td>"
-                for cell, r in zip(row, right, strict=True)
+                f"<td{css}>{self._inline(cell)}</td>"
+                for cell, css in zip(row, classes, strict=True)
             )
             + "</tr>"
             for row in zip(*columns, strict=True)
@@ -77,7 +77,7 @@ class SiteMacros(Macros):
         return f'<a class="ref" href="{self._href(exhibit.page, exhibit.anchor)}">{text}</a>'
 
     def draw_claim(self, id: str) -> str:
-        _, claim = self.book.claims[id]
+        claim = self.book.claims[id]
         verdict = claim["verdict"]
         told = _attribute(f"Claim, {verdict}: {_effect(claim)}, n = {numbers.fixed(claim['n'])}")
         href = self._href(self.book.home("claims"), f"claim-{id}")
@@ -118,22 +118,22 @@ class SiteMacros(Macros):
         return _block('<ul class="references">', *items, "</ul>")
 
     def draw_claims(self) -> str:
-        names = ("Claim", "Verdict", "Effect [95% interval]", "n", "Decided by", "Evidence")
-        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        head = "".join(f'<th scope="col">{name}</th>' for name in _CLAIM_COLUMNS)
         lines = [f'<table class="claims"><thead><tr>{head}</tr></thead>']
-        for experiment, group in groupby(self.book.claims.items(), key=lambda item: item[1][0]):
-            title = self._inline(self.book.evidence[experiment]["title"])
+        for experiment, shown in self.book.evidence.items():
+            if not shown.get("claims"):
+                continue
+            title = self._inline(shown["title"])
             if "experiments" in self.book.homes:
                 href = self._href(self.book.homes["experiments"], f"experiment-{experiment}")
                 title = f'<a href="{href}">{title}</a>'
-            lines.append(
-                f'<tbody><tr><th scope="rowgroup" colspan="{len(names)}">{title}</th></tr>'
-            )
-            lines += [self._claim_row(id, claim, names) for id, (_, claim) in group]
+            span = len(_CLAIM_COLUMNS)
+            lines.append(f'<tbody><tr><th scope="rowgroup" colspan="{span}">{title}</th></tr>')
+            lines += [self._claim_row(id, claim) for id, claim in shown["claims"].items()]
             lines.append("</tbody>")
         return _block(*lines, "</table>")
 
-    def _claim_row(self, id: str, claim: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    def _claim_row(self, id: str, claim: Mapping[str, Any]) -> str:
         verdict, said = claim["verdict"], ""
         if id in self.book.said:
             href = self._href(self.book.said[id], f"said-{id}")
@@ -147,13 +147,13 @@ class SiteMacros(Macros):
             self.ref(claim["evidence"]) if claim["evidence"] else "",
         )
         row = "".join(
-            f'<td data-label="{html.escape(name)}">{cell}</td>'
-            for name, cell in zip(names, cells, strict=True)
+            f'<td data-label="{name}">{cell}</td>'
+            for name, cell in zip(_CLAIM_COLUMNS, cells, strict=True)
         )
         return f'<tr id="claim-{id}">{row}</tr>'
 
     def draw_formula(self, formula: Formula) -> str:
-        return self._or_fault(lambda: to_mathml(**vars(formula)))
+        return self._or_fault(lambda: to_mathml(formula))
 
     def prose(self, text: str) -> str:
         return self._or_fault(lambda: convert(text))
@@ -184,13 +184,8 @@ class SiteMacros(Macros):
             return ""
         with path.open(encoding="utf-8") as file:
             head = file.read(2000)
-        sides = []
-        for side in ("width", "height"):
-            found = re.search(rf'<svg[^>]*?\s{side}="([\d.]+)(pt|px)?"', head)
-            if found:
-                scale = 4 / 3 if found[2] == "pt" else 1
-                sides.append(f' {side}="{round(float(found[1]) * scale)}"')
-        return "".join(sides)
+        sides = re.findall(r' (width|height)="([\d.]+)pt"', head)
+        return "".join(f' {side}="{round(float(points) * (4 / 3))}"' for side, points in sides)
 
     def _href(self, page: str, fragment: str) -> str:
         target = "" if page == self.book.page else page.removesuffix(".md") + ".html"
@@ -205,15 +200,11 @@ def _attribute(text: str) -> str:
     return shield(html.escape(text))
 
 
-def _numeric(right: bool) -> str:
-    return ' class="num"' if right else ""
-
-
 def _effect(claim: Mapping[str, Any]) -> str:
     return numbers.interval(claim["effect"], claim["low"], claim["high"], claim.get("unit", ""))
 
 
-def _on_the_point(cells: list[str]) -> list[str]:
+def _on_the_point(cells: Sequence[str]) -> Sequence[str]:
     """Pad a column of plain numbers with blanks as wide as digits, to align it on the point."""
     if not all(_NUMBER.fullmatch(cell) or cell in _BLANK for cell in cells):
         return cells

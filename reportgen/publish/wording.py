@@ -7,7 +7,7 @@ claim's sentences the figures of its outcome too.
 
 import tomllib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ _jinja = jinja2.Environment(
 _jinja.filters |= numbers.FILTERS
 _jinja.filters["sci"] = numbers.passing(lambda value, n=1: f"${numbers.scientific(value, n)}$")
 # Compiled once: the preview fills the same sentences again at every edit.
-_template = lru_cache(maxsize=None)(_jinja.from_string)
+_template = cache(_jinja.from_string)
 
 
 def folder(docs: Path) -> Path:
@@ -120,6 +120,6 @@ class _Wording:
             self._fault(f"{key}: {error}", f"it can name: {', '.join(sorted(names))}", raw)
             return ""
 
-    def _fault(self, text: str, mend: str = "", raw: str = "") -> None:
+    def _fault(self, text: str, mend: str, raw: str = "") -> None:
         line = line_of(self.source, max(self.source.find(raw), 0)) if raw else 1
         self.faults.append(Fault(self.page, line, text, mend))

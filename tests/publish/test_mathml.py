@@ -1,7 +1,7 @@
 import markdown
 import pytest
 
-from reportgen.publish.mathml import MathError, convert, mark, to_mathml
+from reportgen.publish.mathml import Formula, MathError, convert, mark, to_mathml
 
 PAGE_EXTENSIONS = ["attr_list", "md_in_html", "tables", "smarty", "pymdownx.superfences"]
 
@@ -32,7 +32,7 @@ def test_display_math_is_a_block_on_one_line() -> None:
     "latex", ["a_1 b_2 * c_3 * d", r"|x| \text{ in } [a](b) `c` \backslash", r"f'(x)^{*} ~ 1--2"]
 )
 def test_text_inside_math_survives_markdown(latex: str) -> None:
-    inside = to_mathml(latex)
+    inside = to_mathml(Formula(latex))
     plain = html(f"${latex}$").removeprefix("<p>").removesuffix("</p>")
     assert plain == inside
     row = html(f"| a | b |\n|---|---|\n| ${latex}$ | 2 |")
@@ -58,9 +58,9 @@ def test_commands_that_the_answer_needs_are_known() -> None:
         r"\operatorname{Var}[w] \ne \mathbb{E}\Big[x^2\Big], \text{so } \mathcal{N}(0, \sigma^2)",
         r"\begin{cases} 1 & x > 0 \\ 0 & \text{else} \end{cases}",
     ):
-        assert to_mathml(latex, display=True)
+        assert to_mathml(Formula(latex, display=True))
 
 
 def test_a_formula_that_does_not_convert_is_told() -> None:
     with pytest.raises(MathError, match=r"\\nonsense"):
-        to_mathml(r"\nonsense x")
+        to_mathml(Formula(r"\nonsense x"))
