@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 work failed or the answer is contradicted; 2 usage or inpu
 Each command imports what it needs inside itself, so that `--help` is instant.
 """
 
+import functools
 import json
 import os
 import signal
@@ -68,7 +69,7 @@ def _leave_at_once(*_: object) -> None:
 def _command(function: Callable[..., None]) -> click.Command:
     """A command whose function takes the opened project, and what it prints with."""
 
-    @main.command(name=function.__name__, help=function.__doc__)
+    @main.command()
     @click.option(
         "--project",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -76,11 +77,11 @@ def _command(function: Callable[..., None]) -> click.Command:
         help="The folder that holds reportgen.toml (default: this one).",
     )
     @click.option("--quiet", is_flag=True, help="Print errors only.")
+    @functools.wraps(function)  # with the options that it declares
     def opened(project: Path, quiet: bool, **options: Any) -> None:
         with Terminal(quiet=quiet) as terminal:
             function(_open(project, terminal), terminal, **options)
 
-    opened.params += getattr(function, "__click_params__", [])[::-1]
     return opened
 
 

@@ -220,17 +220,14 @@ def status(project: Project) -> dict[str, Any]:
 
     store = project.store
     dataset, _ = _find_dataset(project)
-    plans = {
-        it.name: [run.spec for run in it.runs(project.config, dataset)] for it in experiments()
-    }
+    plans = {it: [run.spec for run in it.runs(project.config, dataset)] for it in experiments()}
     keys = {spec: spec.key for specs in plans.values() for spec in specs}
     there = store.records(set(keys.values())).keys()
     known: dict[str, float] = store.read_notes("environment").get("seconds", {})
     workers = worker_count(project.config.workers)
     on = chosen(project.config)
     rows = []
-    for experiment in experiments():
-        specs = plans[experiment.name]
+    for experiment, specs in plans.items():
         missing = [spec for spec in specs if keys[spec] not in there]
         expected = sum(map(_cost, missing))
         rows.append(
@@ -272,9 +269,11 @@ def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]
 
 
 def _find_dataset(project: Project) -> tuple[DatasetInfo, Any]:
-    """The dataset, with its images unless results of it are there and the images are not."""
+    """The dataset, with its images unless it is recorded and they are not needed, or not there."""
     name = project.config.dataset
     recorded = project.store.dataset(name)
+    if recorded and kept.is_current(project.root, project.config):
+        return recorded, None
     if recorded and not recorded.fallback and not datasets.locate(name, project.root):
         return recorded, None
     return datasets.load(name, fallback=project.config.fallback, project=project.root)

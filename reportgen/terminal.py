@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
 
 class Terminal:
@@ -17,7 +17,6 @@ class Terminal:
         self.quiet = quiet
         self._live = sys.stdout.isatty() and not quiet
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
         self._total = self._done = self._steps = 0  # runs, runs, their steps
         self._left = self._spent = 0.0  # of the cost
         self._began = self._spoke = 0.0
@@ -36,8 +35,7 @@ class Terminal:
 
     def training(self, runs: int, cost: float) -> None:
         """Training begins: so many runs, and what they will cost in all."""
-        self._total, self._done, self._steps = runs, 0, 0
-        self._left, self._spent = cost, 0.0
+        self._total, self._left = runs, cost
         self._began = self._spoke = time.monotonic()
         if not self._live:
             self.say(f"training {runs} runs")
@@ -51,7 +49,7 @@ class Terminal:
             progress.TextColumn("{task.fields[rate]} steps/s"),
             progress.TimeRemainingColumn(),
         )
-        self._task = self._bar.add_task("training", total=cost, runs=0, of=runs, rate="–")
+        self._bar.add_task("training", total=cost, runs=0, of=runs, rate="–")
         self._bar.start()
 
     def trained(self, steps: int, cost: float) -> None:
@@ -61,8 +59,8 @@ class Terminal:
         now = time.monotonic()
         took = now - self._began or 1
         rate = f"{self._steps / took:,.0f}"
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=cost, runs=self._done, rate=rate)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=cost, runs=self._done, rate=rate)
             if self._done == self._total:
                 self._bar.stop()
         elif now - self._spoke >= 5 or self._done == self._total:

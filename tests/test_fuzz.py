@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ json_values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(junk, inner, max_size=3)),
     max_leaves=5,
 )
-finished = {"status": "finished", "spec": RunSpec("d1", (Layer(3),), 0, 1).as_dict()}
+finished = {"status": "finished", "spec": asdict(RunSpec("d1", (Layer(3),), 0, 1))}
 fields = st.sampled_from(["key", "status", "spec", "arrays", "seed", "layers"])
 records = st.dictionaries(fields, st.one_of(json_values, st.sampled_from(["a", "finished"])))
 raw = st.one_of(

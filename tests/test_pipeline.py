@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -194,7 +195,7 @@ def test_where_he_loses_the_answer_says_so_and_nothing_else(project: Path) -> No
     with store:
         for run in experiment.runs(config.load(project), dataset):
             name, seed = run.spec.layers[0].kernel.name, run.spec.seed
-            record = arms[name] | {"key": run.spec.key, "spec": run.spec.as_dict()}
+            record = arms[name] | {"key": run.spec.key, "spec": asdict(run.spec)}
             if name in ("GlorotNormal", "HeNormal"):
                 better = arms["GlorotNormal"]["test_accuracy"] + seed / 1000
                 record["test_accuracy"] = better - 0.05 * (name == "HeNormal")

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def made_up(spec: RunSpec, classes: int) -> Result:
     accuracy = 0.9 + int(spec.key[:4], 16) / 1e6
     record = {
         "key": spec.key,
-        "spec": spec.as_dict(),
+        "spec": asdict(spec),
         "status": "finished",
         "parameters": 9_610,
         "probes": {"summary": [{"step": 0, "text": "Model"}], "validation": []},

@@ -76,9 +76,7 @@ mpl.rcParams.update(
 )
 
 
-def new(
-    columns: int = 1, rows: int = 1, *, height: float = 3.2, **options: Any
-) -> tuple[Figure, Any]:
+def new(columns: int = 1, rows: int = 1, *, height: float, **options: Any) -> tuple[Figure, Any]:
     """A figure of the text's width (height in inches) and its axes, as `Figure.subplots` gives."""
     figure = Figure(figsize=(WIDTH, height))
     return figure, figure.subplots(rows, columns, **options)

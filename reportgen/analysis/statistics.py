@@ -30,13 +30,9 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Paired:
-    """The differences A - B of n pairs: mean with 95 % interval, sign-flip p, P(A > B)."""
+class Paired(Mean):
+    """The mean difference A - B of n pairs, with the sign-flip test's p and P(A > B)."""
 
-    mean: float
-    low: float
-    high: float
-    n: int
     p_value: float
     probability_superior: float
 
@@ -106,14 +102,15 @@ def directional_verdict(result: Paired, *, p_value: float | None = None) -> Verd
     return "supported" if result.mean > 0 else "contradicted"
 
 
-def equivalence_verdict(result: Paired | Mean, *, margin: float) -> Verdict:
-    """On "no difference beyond +- margin", the margin declared before the data were seen.
+def bounds_verdict(result: Mean, low: float, high: float) -> Verdict:
+    """On "the mean lies from low to high", bounds declared before the data were seen.
 
-    Supported if the 95 % interval lies inside +- margin, contradicted if wholly outside.
+    Supported if the 95 % interval lies inside them, contradicted if wholly outside. Bounds of
+    +- margin test equivalence, "no difference beyond the margin".
     """
-    if -margin <= result.low and result.high <= margin:
+    if low <= result.low and result.high <= high:
         return "supported"
-    return "contradicted" if result.low > margin or result.high < -margin else "inconclusive"
+    return "contradicted" if result.low > high or result.high < low else "inconclusive"
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:

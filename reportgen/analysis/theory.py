@@ -209,11 +209,6 @@ def band(depth: int, width: int, *, sigmas: float = 2.0) -> tuple[Array, Array, 
     return np.exp(centre - spread), np.exp(centre), np.exp(centre + spread)
 
 
-def dead_probability(depth: int, width: int) -> float:
-    """1 - (1 - 2^-N)^L: P(a ReLU layer is all off) at an input, zero biases (Lu et al., 2020)."""
-    return float(1 - (1 - 0.5**width) ** depth)
-
-
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal cut at 2: Keras widens by its inverse
 # Var[w] = scale / fan. PyTorch draws biases like weights, U(+-1 / sqrt(fan_in)), and scikit-learn
 # too, U(+-sqrt(6 / (fan_in + fan_out))) with 2 for 6 under logistic; the others' biases are zero.
@@ -289,9 +284,3 @@ def initial_loss(q: float, *, classes: int = 10) -> float:
 def initial_loss_first_order(q: ArrayLike, *, classes: int = 10) -> Array:
     """ln C + (1 - 1 / C) q / 2 for q well under 1: ln 10 + 0.45 q for ten classes. Elementwise."""
     return np.asarray(np.log(classes) + (1 - 1 / classes) * np.asarray(q, dtype=float) / 2)
-
-
-def log_prior_loss(train_counts: ArrayLike, test_counts: ArrayLike) -> float:
-    """-sum_k p_test(k) ln p_train(k), from counts (classes,): the zero net ends at the priors."""
-    train, test = np.asarray(train_counts, dtype=float), np.asarray(test_counts, dtype=float)
-    return float(-special.xlogy(test / test.sum(), train / train.sum()).sum())

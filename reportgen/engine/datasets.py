@@ -55,6 +55,11 @@ class DatasetInfo:
     class_names: tuple[str, ...]
 
     @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.test_counts)
+
+    @property
     def train(self) -> int:
         """Number of images trained on, after the split."""
         return sum(self.train_counts)
@@ -69,7 +74,7 @@ class DatasetInfo:
         return {
             "train": self.train,
             "test": int(test.sum()),
-            "classes": len(test),
+            "classes": self.classes,
             "inputs": int(np.prod(self.shape)),
             "balanced": len(set(self.train_counts)) == 1,
             "majority": self.class_names[majority],

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
@@ -83,7 +83,7 @@ class RunSpec:
     @property
     def key(self) -> str:
         """Digest of the spec, the engine's version and those of Keras and TensorFlow."""
-        content = {"spec": self.as_dict(), "engine": ENGINE_VERSION, **framework_versions()}
+        content = {"spec": self, "engine": ENGINE_VERSION, **framework_versions()}
         return hashlib.sha256(canonical(content).encode()).hexdigest()[:32]
 
     @property
@@ -93,10 +93,6 @@ class RunSpec:
         layers = tuple(replace(layer, kernel=plain, bias=plain) for layer in self.layers)
         optimizer = Optimizer(self.optimizer.name)
         return RunSpec(self.dataset, layers, 0, 0, self.batch_size, optimizer)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The spec as JSON-ready data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -108,8 +104,8 @@ class Result:
 
 
 def canonical(content: Any) -> str:
-    """The one JSON text of plain data: sorted keys, no spaces, no NaN."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """The one JSON text of plain data and dataclasses: sorted keys, no spaces, no NaN."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=vars)
 
 
 @cache

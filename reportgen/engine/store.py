@@ -109,7 +109,7 @@ class Store:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was ever recorded."""
-        return next(self.folder.glob("*.jsonl"), None) is None
+        return not any(self.folder.glob("*.jsonl"))
 
     def append(
         self, experiment: str, record: dict[str, Any], arrays: dict[str, np.ndarray]

@@ -7,6 +7,7 @@ once for each network shape in a process, and initial weights, batch order and r
 
 import itertools
 import math
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -58,7 +59,7 @@ def train(spec: RunSpec, images: Images) -> Result:
 
     record: dict[str, Any] = {
         "key": spec.key,
-        "spec": spec.as_dict(),
+        "spec": asdict(spec),
         "status": "finished" if finite else "diverged",
         "parameters": trainer.model.count_params(),
         "probes": measured,
@@ -98,11 +99,8 @@ def _splits(images: Images) -> dict[str, list[tf.Tensor]]:
     found = {}
     # Of one length, and so of one compilation: what fills up the shorter one is not counted.
     longest = max(len(images.y_validation), len(images.y_test))
-    for split, length in (
-        ("train", len(images.y_train)),
-        ("validation", longest),
-        ("test", longest),
-    ):
+    lengths = {"train": len(images.y_train), "validation": longest, "test": longest}
+    for split, length in lengths.items():
         pair = [getattr(images, f"{part}_{split}") for part in "xy"]
         found[split] = [tf.constant(np.resize(a, (length, *a.shape[1:]))) for a in pair]
     return found

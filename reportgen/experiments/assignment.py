@@ -1,6 +1,5 @@
 """The assignment's comparison: initializers on one network, paired by seed."""
 
-from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +12,7 @@ from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Layer, Probe, RunSpec
 from reportgen.experiments import assignment_exhibits as exhibits
 from reportgen.experiments import decide, evidence
-from reportgen.experiments.evidence import Claim, Experiment, Findings, Results, Run
+from reportgen.experiments.evidence import Claim, Experiment, Findings, Results, Run, Test
 
 HIDDEN = 128
 # Arm, name, and test accuracy of the single run that is printed in the assignment.
@@ -30,8 +29,6 @@ MARGIN = 0.002  # differences of accuracy inside it count as none; declared befo
 EARLY_MARGIN = 0.005  # for accuracies after one epoch, whose spread over seeds is twice as wide
 LOSS_MARGIN = 0.002  # for zero's loss against that of the class frequencies
 
-Test = Callable[[Results], evidence.Outcome]
-
 
 def labels(initializer: Initializer) -> dict[str, Any]:
     """How a run is known: by `he_normal` and He, or by the label of an initializer of the user."""
@@ -43,7 +40,6 @@ def network(
     initializer: Initializer, config: Config, dataset: DatasetInfo, seed: int, **options: Any
 ) -> RunSpec:
     """The assignment's network and training with one initializer in both layers."""
-    classes = len(dataset.test_counts)
     per_epoch = -(-dataset.train // config.batch_size)
     early = tuple(step for step in EARLY if step < per_epoch)
     steps = config.epochs * per_epoch
@@ -53,7 +49,7 @@ def network(
         dataset=dataset.digest,
         layers=(
             Layer(HIDDEN, "relu", kernel=initializer),
-            Layer(classes, "softmax", kernel=initializer),
+            Layer(dataset.classes, "softmax", kernel=initializer),
         ),
         seed=seed,
         batch_size=config.batch_size,
@@ -175,7 +171,7 @@ def _loss_is_prior(results: Results) -> evidence.Outcome:
 
 
 def _starts_lost(results: Results) -> evidence.Outcome:
-    ignorance = float(np.log(len(results.dataset.test_counts)))
+    ignorance = float(np.log(results.dataset.classes))
     losses = scores(results, "random_normal", "initial_loss")
     return decide.above(losses, 5 * ignorance, ignorance=ignorance)
 

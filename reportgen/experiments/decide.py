@@ -33,9 +33,9 @@ def probed(rows: pd.DataFrame, probe: str, field: str, step: int | None = None) 
     return found
 
 
-def by_layer(rows: pd.DataFrame, probe: str, name: str, *, at: int = 0) -> np.ndarray:
-    """A probe's list of each run, shape (runs, layers); `at` counts the steps probed."""
-    return np.array([probes[probe][at][name] for probes in rows["probes"]], dtype=float)
+def by_layer(rows: pd.DataFrame, probe: str, name: str) -> np.ndarray:
+    """A probe's list of each run at the first step probed, shape (runs, layers)."""
+    return np.array([probes[probe][0][name] for probes in rows["probes"]], dtype=float)
 
 
 def mean(values: Iterable[float]) -> Mean | None:
@@ -72,7 +72,7 @@ def equivalent(a: pd.Series, b: pd.Series, *, margin: float, **details: Any) -> 
     """Whether a and b differ by no more than a margin that was declared beforehand."""
     how = f"paired by seed: 95% bootstrap interval inside ±{margin:g}"
     pair = difference(a, b)
-    verdict = statistics.equivalence_verdict(pair, margin=margin) if pair else "inconclusive"
+    verdict = statistics.bounds_verdict(pair, -margin, margin) if pair else "inconclusive"
     return _outcome(pair, verdict, how, {"margin": margin, **details})
 
 
@@ -81,11 +81,7 @@ def between(values: Iterable[float], low: float, high: float, **details: Any) ->
     found = mean(values)
     bounds = f"inside {text(low)} to {text(high)}" if high < np.inf else f"above {text(low)}"
     how = f"95% interval of the mean {bounds}"
-    verdict: Verdict = "inconclusive"
-    if found and low <= found.low and found.high <= high:
-        verdict = "supported"
-    elif found and (found.low > high or found.high < low):
-        verdict = "contradicted"
+    verdict = statistics.bounds_verdict(found, low, high) if found else "inconclusive"
     return _outcome(found, verdict, how, details)
 
 
@@ -107,9 +103,7 @@ def always(
     return Outcome(verdict, effect, len(flags), how, details={"holding": sum(flags), **details})
 
 
-def _outcome(
-    found: Mean | Paired | None, verdict: Verdict, how: str, details: Mapping[str, Any]
-) -> Outcome:
+def _outcome(found: Mean | None, verdict: Verdict, how: str, details: Mapping[str, Any]) -> Outcome:
     if found is None:
         return Outcome("inconclusive", None, 0, how, details=details)
     low, high = (found.low, found.high) if np.isfinite(found.low) else (None, None)

@@ -28,7 +28,7 @@ def network(
     """A deep narrow ReLU net; under Adam's defaults its first gradients are measured."""
     kernel = ARMS[arm][0]
     hidden = Layer(WIDTH, "relu", kernel, normalization=normalization)
-    layers = (*[hidden] * depth, Layer(len(dataset.test_counts), "softmax", kernel))
+    layers = (*[hidden] * depth, Layer(dataset.classes, "softmax", kernel))
     probes = (Probe("gradients"),) if optimizer == ADAM and not normalization else ()
     steps = config.pick(**STEPS)
     return RunSpec(dataset.digest, layers, seed, steps, optimizer=optimizer, probes=probes)

@@ -37,7 +37,7 @@ CHANNELS, KERNEL = 64, 9  # of a depthwise convolution with 3 x 3 kernels
 def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     """Keras's default network of the assignment, measured and not trained."""
     default = Initializer.of("GlorotUniform")
-    layers = (Layer(HIDDEN, "relu", default), Layer(len(dataset.test_counts), "softmax", default))
+    layers = (Layer(HIDDEN, "relu", default), Layer(dataset.classes, "softmax", default))
     probes = (Probe("kernels"), Probe("depthwise"))
     return [
         Run({"arm": "keras"}, RunSpec(dataset.digest, layers, seed, 0, probes=probes))

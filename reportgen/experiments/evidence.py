@@ -69,12 +69,15 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+Test = Callable[[Results], Outcome]
+
+
 @dataclass(frozen=True)
 class Claim:
     """A sentence that the data can refute; `evidence` is the figure or table that shows it."""
 
     id: str
-    test: Callable[[Results], Outcome]
+    test: Test
     evidence: str
 
 

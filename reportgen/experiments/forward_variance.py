@@ -1,6 +1,5 @@
 """Forward through deep untrained nets: the signal's size (He et al., 2015) and its angles."""
 
-from collections.abc import Callable
 from itertools import accumulate
 
 import numpy as np
@@ -11,7 +10,7 @@ from reportgen.config import Config, Initializer
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.experiments import decide, evidence
 from reportgen.experiments import untrained as nets
-from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
+from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run, Test
 from reportgen.experiments.untrained import ARMS, DEPTH, FACTORS, SHOWN, SQUARE, TOLERANCE, hidden
 
 TANH_WIDTH, TANH_DEPTH = 256, 100
@@ -111,7 +110,7 @@ def _draw_limits(results: Results, tanh: np.ndarray) -> Figure:
     return Figure("forward-limits", figure, pd.concat(data))
 
 
-def _factor(arm: str) -> Callable[[Results], evidence.Outcome]:
+def _factor(arm: str) -> Test:
     low, high = FACTORS[arm] * (1 - TOLERANCE), FACTORS[arm] * (1 + TOLERANCE)
     return lambda results: decide.between(nets.growth(kept(results, arm)), low, high)
 

@@ -1,6 +1,5 @@
 """Glorot & Bengio (2010) again: five tanh layers from their two starts, and sigmoid saturation."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -97,7 +96,7 @@ def analyse(results: Results) -> Findings:
     )
     values = {
         "units": results.config.pick(**UNITS), "layers": LAYERS, "cut": CUT, "back": back,
-        "back_theory": {arm: foretold(results, arm)[1][0] for arm in ARMS}, "singular": mean,
+        "singular": mean,
         "sigmoid": {
             "layers": SIGMOIDS, "units": SIGMOID_UNITS, "rate": RATE,
             "start": top[0], "low": top.min(), "steps": LOOKS[int(top.argmin())],
@@ -174,7 +173,7 @@ def _table_weights(results: Results) -> Table:
     return Table("glorot-weights", columns, "lrrrr", lines)
 
 
-def _hops(arm: str, low: float, high: float) -> Callable[[Results], evidence.Outcome]:
+def _hops(arm: str, low: float, high: float) -> evidence.Test:
     """Whether the error's deviation changes by such a factor at each layer on its way down."""
     return lambda results: decide.between(nets.growth(errors(results, arm)[:, ::-1]), low, high)
 

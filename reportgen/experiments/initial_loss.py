@@ -48,7 +48,7 @@ def analyse(results: Results) -> Findings:
     keys = results.rows(arm="he")["key"]
     values = {
         "draws": len(keys), "images": len(results.arrays(keys.iloc[0])["logits-0-logits"]),
-        "certain": CERTAIN, "ignorance": np.log(len(results.dataset.test_counts)),
+        "certain": CERTAIN, "ignorance": np.log(results.dataset.classes),
         "decades": np.log10(size.max() / size.min()), "arms": arms.to_dict("index"),
         "expected": [
             decide.expected(f"{ARMS[arm][1]}: {what}", number, arms[name][arm], low, high)
@@ -60,7 +60,7 @@ def analyse(results: Results) -> Findings:
 
 def _logits(results: Results, arm: str) -> pd.DataFrame:
     """What was measured of an arm's logits, a row a draw, and the loss that theory expects."""
-    rows, classes = results.rows(arm=arm), len(results.dataset.test_counts)
+    rows, classes = results.rows(arm=arm), results.dataset.classes
     measured = ("mean_square", "loss", "std", "confident")
     found = pd.DataFrame({name: probed(rows, "logits", name) for name in measured})
     expected = [theory.initial_loss(q, classes=classes) for q in found["mean_square"]]
@@ -77,7 +77,7 @@ def _draw_loss(results: Results, logits: pd.DataFrame) -> Figure:
     options = {"xlabel": "mean square q of the logits"}
     figure, (left, right) = plotting.new(2, height=3.2, subplot_kw=options)
     size, scaled = logits["mean_square"], logits["mean_square"][logits["arm"].isin(SCALED)]
-    classes = len(results.dataset.test_counts)
+    classes = results.dataset.classes
     for axes, shown, q in (
         (left, SCALED, np.linspace(0, 1.1 * scaled.max(), 40)),
         (right, tuple(ARMS), np.geomspace(size.min() / 2, 2 * size.max(), 60)),
@@ -140,10 +140,9 @@ def _gradients_remain(results: Results) -> evidence.Outcome:
 
 
 def _foretold(results: Results) -> evidence.Outcome:
-    classes = len(results.dataset.test_counts)
     off = [
         np.array(probed(results.rows(arm=arm), "logits", "loss"))
-        - theory.initial_loss_first_order(_variance(results, arm), classes=classes)
+        - theory.initial_loss_first_order(_variance(results, arm), classes=results.dataset.classes)
         for arm in SCALED
     ]
     return decide.between(np.mean(off, axis=0), -CLOSE, CLOSE, close=CLOSE)

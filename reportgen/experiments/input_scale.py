@@ -6,17 +6,16 @@ import numpy as np
 import pandas as pd
 
 from reportgen.analysis import plotting
-from reportgen.config import ASSIGNMENT_INITIALIZERS, Config, Initializer
+from reportgen.config import ASSIGNMENT_INITIALIZERS, Config
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Probe
-from reportgen.experiments import assignment, decide, evidence, untrained
+from reportgen.experiments import assignment, decide, deep_nets, evidence, untrained
 from reportgen.experiments.assignment import HIDDEN, MARGIN
-from reportgen.experiments.deep_nets import SMALL
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
 
 # Start -> its initializer, name, and place in the palette; from small to large.
-STARTS: dict[str, tuple[Initializer, str, int]] = {
-    "small": (SMALL, "normal(0, 0.01²)", 5),
+STARTS: dict[str, untrained.Arm] = {
+    "small": deep_nets.ARMS["small"],
     **{name: untrained.ARMS[name] for name in ("third", "lecun", "glorot", "he")},
     "normal": (ASSIGNMENT_INITIALIZERS[1], "normal(0, 1)", 1),
 }
@@ -39,9 +38,9 @@ def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
         spec = assignment.network(STARTS[arm][0], config, dataset, seed, standardized=scaled)
         steps = config.pick(full=spec.steps, quick=min(spec.steps, 1500))
         # With the assignment's probes, its runs are found by their keys, and cost nothing here.
-        known = (*spec.probes, Probe("dead_units", (steps,)))
+        counted = Probe("dead_units", (steps,))
         own = scaled or STARTS[arm][0] not in config.initializers
-        probes = (Probe("dead_units", (steps,)),) if own else known
+        probes = (counted,) if own else (*spec.probes, counted)
         if part == "start":
             steps, probes = 0, (Probe("signal"), Probe("logits"))
         spec = replace(spec, steps=steps, probes=tuple(dict.fromkeys(probes)))

@@ -50,7 +50,7 @@ def _stream(kind: Kind, dataset: DatasetInfo, seed: int) -> RunSpec:
     """A linear layer and residual blocks, all of He's variance; measured and not trained."""
     he = ARMS["he"][0]
     block = Layer(WIDTH, "relu", he, normalization=kind, residual=True)
-    output = Layer(len(dataset.test_counts), "softmax", he)
+    output = Layer(dataset.classes, "softmax", he)
     layers = (Layer(WIDTH, "linear", he), *[block] * BLOCKS, output)
     return RunSpec(dataset.digest, layers, seed, steps=0, probes=(Probe("signal"),))
 

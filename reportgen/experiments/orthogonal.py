@@ -12,6 +12,7 @@ from reportgen.config import Config, Initializer
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Activation, Optimizer
 from reportgen.experiments import decide, evidence
+from reportgen.experiments.assignment import scores
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
 from reportgen.experiments.untrained import network
 
@@ -71,11 +72,6 @@ def fuss_catalan(depth: int, shares: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(np.interp(shares, above / above[-1], square) / 2))
 
 
-def accuracy(results: Results, arm: str) -> pd.Series:
-    """Test accuracy by seed."""
-    return decide.by_seed(results.rows(arm=arm))
-
-
 def final_loss(results: Results, arm: str) -> pd.Series:
     """Mean training loss over the last, perhaps unfinished, epoch by seed."""
     rows = results.rows(arm=arm)
@@ -88,7 +84,7 @@ def analyse(results: Results) -> Findings:
     last = {arm: spectrum(results, arm) for arm in SPECTRA}
     median = {arm: np.median(found) for arm, found in last.items()}
     largest, off = last["gaussian"][:, 0].mean(), np.abs(last["orthogonal"] - 1).max()
-    accuracies = {arm: decide.average(accuracy(results, arm)) for arm in TRAINED}
+    accuracies = {arm: decide.average(scores(results, arm)) for arm in TRAINED}
     expected: list[tuple[str, Any, float | None, float, float]] = [
         ("Gaussian product of 50: median singular value", 2e-8, median["gaussian"], 1e-8, 4e-8),
         ("the same: largest, mean over draws", "6 to 10", largest, 5, 11),
@@ -133,7 +129,7 @@ def draw_spectra(results: Results) -> Figure:
 def draw_training(results: Results) -> Figure:
     """Test accuracy and last training loss, paired by seed."""
     figure, both = plotting.new(2, height=2.6)
-    measured = {"test accuracy": accuracy, "training loss, last epoch": final_loss}
+    measured = {"test accuracy": scores, "training loss, last epoch": final_loss}
     names, data = [name for _, name, _ in TRAINED.values()], []
     for axes, (what, of) in zip(both, measured.items(), strict=True):
         found = [of(results, arm) for arm in TRAINED]
@@ -160,13 +156,12 @@ def _isometry(results: Results) -> evidence.Outcome:
 
 
 def _relu(results: Results) -> evidence.Outcome:
-    found = spectrum(results, "relu")
-    share = (found > 0.5).mean(axis=1)
-    return decide.between(share, 0, 0.5, depth=DEPTHS[-1], largest=found[:, 0].mean())
+    share = (spectrum(results, "relu") > 0.5).mean(axis=1)
+    return decide.between(share, 0, 0.5, depth=DEPTHS[-1])
 
 
 def _accuracy(results: Results) -> evidence.Outcome:
-    a, b = (accuracy(results, arm) for arm in TRAINED)
+    a, b = (scores(results, arm) for arm in TRAINED)
     return decide.directional(a, b, depth=TRAINED_DEPTH, orthogonal=a.mean(), he=b.mean())
 
 

@@ -58,7 +58,7 @@ def analyse(results: Results) -> Findings:
     values = {
         "factor": factors,
         "factor_theory": {arm: _factor(results, arm) for arm in COPIES},
-        "copied": HIDDEN * len(results.dataset.test_counts),
+        "copied": HIDDEN * results.dataset.classes,
         "moved": _moved(results).mean(),
         "difference": effect,
         "margin": MARGIN,

@@ -41,7 +41,7 @@ def network(
 ) -> RunSpec:  # fmt: skip
     """A net of these hidden layers, measured and not trained."""
     layers = [Layer(units, activation, kernel) for units in widths]
-    layers.append(Layer(len(dataset.test_counts), "softmax", kernel))
+    layers.append(Layer(dataset.classes, "softmax", kernel))
     measured = tuple(Probe(name) for name in probes)
     return RunSpec(dataset.digest, tuple(layers), seed, steps=0, probes=measured)
 
@@ -49,9 +49,8 @@ def network(
 def variances(kernel: Initializer, widths: Widths) -> np.ndarray:
     """Each layer's variance of the weights; widths[0] is the input's."""
     parameters: dict[str, Any] = dict(kernel.parameters)
-    name = kernel.name
     return np.array(
-        [theory.initializer_variance(name, *fans, **parameters) for fans in pairwise(widths)]
+        [theory.initializer_variance(kernel.name, *fans, **parameters) for fans in pairwise(widths)]
     )
 
 

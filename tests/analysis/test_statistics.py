@@ -11,8 +11,8 @@ from scipy import stats
 from reportgen.analysis.statistics import (
     Mean,
     Paired,
+    bounds_verdict,
     directional_verdict,
-    equivalence_verdict,
     holm,
     mean_interval,
     paired,
@@ -123,7 +123,7 @@ def test_one_pair_decides_nothing() -> None:
     found = paired([0.98], [0.11], rng=generator())
     assert (found.low, found.high, found.p_value) == (-np.inf, np.inf, 1.0)
     assert directional_verdict(found) == "inconclusive"
-    assert equivalence_verdict(found, margin=0.002) == "inconclusive"
+    assert bounds_verdict(found, -0.002, 0.002) == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -213,4 +213,4 @@ def test_equivalence_verdicts_at_a_margin_of_two_thousandths(
     low: float, high: float, verdict: str
 ) -> None:
     found = result((low + high) / 2, low, high)
-    assert equivalence_verdict(found, margin=0.002) == verdict
+    assert bounds_verdict(found, -0.002, 0.002) == verdict

@@ -1,7 +1,7 @@
 """The compiled loop against Keras's own `fit` and `evaluate` on the same batches."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import keras
@@ -178,7 +178,7 @@ def test_a_record_names_its_run_and_counts_its_parameters(small: Small) -> None:
     spec = run(small)
     record = train(spec, small[1]).record
     assert record["key"] == spec.key
-    assert json.loads(canonical(record["spec"])) == json.loads(canonical(spec.as_dict()))
+    assert json.loads(canonical(record["spec"])) == json.loads(canonical(asdict(spec)))
     assert record["parameters"] == 64 * 32 + 32 + 32 * 10 + 10
 
 

@@ -214,7 +214,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "backward_gradients": {
         "slope": ARMS, "weight_slope": ARMS, "funnel_widths": [1024, 32], "funnel_signal": 1.0
     },
-    "glorot_2010": {"back": STARTS, "back_theory": STARTS, "singular": STARTS, "cut": 2.27},
+    "glorot_2010": {"back": STARTS, "singular": STARTS, "cut": 2.27},
     "orthogonal": {"trained": {"rate": 0.05}},
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from reportgen.engine.store import Store
 from reportgen.errors import InputError
 from reportgen.publish import submission
 
-SPEC = RunSpec("d1", (Layer(3),), seed=0, steps=1).as_dict()
+SPEC = asdict(RunSpec("d1", (Layer(3),), seed=0, steps=1))
 
 
 @pytest.mark.parametrize(
     "changed",
     [
         {"spec": None}, {"spec": {"seed": 0}}, {"spec": SPEC | {"layers": []}},
-        {"spec": RunSpec("d1", (Layer(3, kernel=Initializer("get")),), 0, 1).as_dict()},
+        {"spec": asdict(RunSpec("d1", (Layer(3, kernel=Initializer("get")),), 0, 1))},
         {"test_accuracy": None}, {"test_accuracy": "0.9"}, {"loss": float("nan")},
     ],
 )  # fmt: skip
