@@ -219,7 +219,9 @@ def status(project: Project) -> dict[str, Any]:
     from reportgen.publish import wording
 
     store = project.store
-    dataset, _ = _find_dataset(project)
+    dataset = store.dataset(project.config.dataset)
+    if dataset is None or not kept.is_current(project.root, project.config):
+        dataset, _ = _find_dataset(project)  # which reads the images
     plans = {it: [run.spec for run in it.runs(project.config, dataset)] for it in experiments()}
     keys = {spec: spec.key for specs in plans.values() for spec in specs}
     there = store.records(set(keys.values())).keys()
@@ -269,11 +271,9 @@ def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]
 
 
 def _find_dataset(project: Project) -> tuple[DatasetInfo, Any]:
-    """The dataset, with its images unless it is recorded and they are not needed, or not there."""
+    """The dataset, with its images unless results of it are there and the images are not."""
     name = project.config.dataset
     recorded = project.store.dataset(name)
-    if recorded and kept.is_current(project.root, project.config):
-        return recorded, None
     if recorded and not recorded.fallback and not datasets.locate(name, project.root):
         return recorded, None
     return datasets.load(name, fallback=project.config.fallback, project=project.root)
