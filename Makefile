@@ -45,7 +45,7 @@ publish: $(RUNTIME) ## push build/site, as it is, to the branch gh-pages (REMOTE
 	@git push $(REMOTE) gh-pages
 
 test: $(DEV) ## run all the tests (PYTEST_ARGS="-m 'not slow'" leaves out the slow ones)
-	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: lint test ## all that CI checks: format, lint, types, imports, workflows, tests
 

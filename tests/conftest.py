@@ -20,6 +20,12 @@ os.environ |= WORKER_ENVIRONMENT | {"MPLBACKEND": "agg"}
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: files are handed out in order, and nobody waits for the last."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[DatasetInfo, Images]:
     """Small synthetic images, of which 2,000 are trained on."""

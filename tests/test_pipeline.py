@@ -23,6 +23,7 @@ from reportgen import config
 from reportgen.engine.store import Store
 from reportgen.experiments.registry import experiments
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 REPORTGEN = str(Path(sys.executable).parent / "reportgen")
 

@@ -16,6 +16,8 @@ from reportgen.engine.datasets import Images
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import Layer, Probe, RunSpec, canonical
 
+pytestmark = pytest.mark.slow
+
 
 def spec(seed: int, *, steps: int = 40, probe: str = "validation", width: int = 8) -> RunSpec:
     he = Initializer("HeNormal")

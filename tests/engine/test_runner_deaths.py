@@ -18,6 +18,7 @@ from reportgen.engine.datasets import Images
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import Layer, RunSpec, canonical
 
+pytestmark = pytest.mark.slow
 HE = Initializer("HeNormal")
 LAYERS = (Layer(8, "relu", HE), Layer(10, "softmax", HE))
 

@@ -15,6 +15,7 @@ from reportgen.engine.probes import PROBES
 from reportgen.engine.runs import Layer, Optimizer, Probe, RunSpec, canonical
 from reportgen.engine.training import Trainer, _trainer, train
 
+pytestmark = pytest.mark.slow
 Small = tuple[DatasetInfo, Images]
 
 HE = Initializer("HeNormal")

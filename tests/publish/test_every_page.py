@@ -14,6 +14,7 @@ from publish.sample_report import REPO
 
 from reportgen.publish.pages import read_nav
 
+pytestmark = pytest.mark.slow
 WIDTHS = (1280, 390)
 LOOKS = [("light", 1280), ("dark", 390), ("dark", 1280), ("light", 390)]
 # Over a gradient axe does not judge contrast. Here it shades what scrolls; what unfolds is judged.
