@@ -1,6 +1,7 @@
 """build/pages -> build/site, by MkDocs in this process; any warning of its is an error."""
 
 import base64
+import hashlib
 import html
 import io
 import logging
@@ -27,13 +28,16 @@ _ALWAYS = [0x210E, 0x221A, *range(0x20, 0x7F), *range(0x1D434, 0x1D468), *range(
 def build(project: Path) -> Path:
     """Build the site of the rendered pages; returns the path of its home page.
 
-    The site before stays until the new one is whole.
+    The site before stays until the new one is whole, and where it is of the same pages.
 
     Raises:
         ReportgenError: MkDocs warned or failed; the message is its own.
     """
     pages, site = project / "build" / "pages", project / "build" / "site"
     _gather(project, pages)
+    stamp, inputs = project / "build" / "site.stamp", _inputs(project, pages)
+    if site.is_dir() and stamp.is_file() and stamp.read_bytes() == inputs:
+        return site / "index.html"
     fresh = site.with_name("site.new")
     told = _mkdocs(project, fresh)
     if told:
@@ -42,8 +46,10 @@ def build(project: Path) -> Path:
             "MkDocs does not build the site:\n" + "\n".join(f"  {line}" for line in told),
             hint="Mend the pages in docs/ that it names (or mkdocs.yml).",
         )
+    stamp.unlink(missing_ok=True)
     shutil.rmtree(site, ignore_errors=True)
     fresh.rename(site)
+    stamp.write_bytes(inputs)
     return site / "index.html"
 
 
@@ -84,6 +90,22 @@ def _math_style(characters: frozenset[str]) -> bytes:
     data = base64.b64encode(file.getvalue()).decode()
     source = f'url("data:font/ttf;base64,{data}") format("truetype")'
     return f'@font-face {{\n  font-family: "STIX Two Math";\n  src: {source};\n}}\n'.encode()
+
+
+def _inputs(project: Path, pages: Path) -> bytes:
+    """Digest of all that the site depends on: pages, theme, settings, versions, this module."""
+    settings = project / "mkdocs.yml"
+    names = re.findall(r"\b[A-Z][A-Z_]+\b", settings.read_text(encoding="utf-8"))
+    environment = {name: os.environ.get(name) for name in ["SOURCE_DATE_EPOCH", *names]}
+    versions = [distribution(name).version for name in ("mkdocs", "mkdocs-material", "Markdown")]
+    digest = hashlib.sha256(repr((environment, versions)).encode())
+    theme = project / "docs" / "overrides"
+    for folder in (pages, theme):
+        for name, path in _under(folder).items():
+            digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    for path in (settings, Path(__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest().encode()
 
 
 def _under(folder: Path) -> dict[str, Path]:
