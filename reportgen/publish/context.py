@@ -1,7 +1,6 @@
 """The names that a page may use, and how a wrong one is told."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -54,13 +53,6 @@ class _Environment(jinja2.Environment):
         if isinstance(obj, Names) and argument not in obj:
             return self.undefined(obj.missing(str(argument)))
         return super().getitem(obj, argument)
-
-
-def compiled(build: Path) -> jinja2.BytecodeCache:
-    """Compiled templates by name and content; to compile them takes a quarter of a build."""
-    folder = build / "templates"
-    folder.mkdir(parents=True, exist_ok=True)
-    return jinja2.FileSystemBytecodeCache(str(folder))
 
 
 def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja2.Environment:

@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import jinja2
+
 from reportgen.errors import InputError, ReportgenError
 
 
@@ -35,6 +37,13 @@ def write_changed(path: Path, data: bytes) -> bool:
             hint=f"make {path.parent} writable, free some space, and try again",
         ) from error
     return True
+
+
+def compiled(build: Path) -> jinja2.BytecodeCache:
+    """Compiled templates by name and content; to compile them takes a quarter of a build."""
+    folder = build / "templates"
+    folder.mkdir(parents=True, exist_ok=True)
+    return jinja2.FileSystemBytecodeCache(str(folder))
 
 
 def mirror(files: dict[str, Path], folder: Path) -> None:

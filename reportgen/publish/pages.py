@@ -17,9 +17,9 @@ from mkdocs.utils.yaml import yaml_load
 from reportgen.errors import InputError
 from reportgen.publish import citations, mathml
 from reportgen.publish.book import Book, Evidence, Exhibit, Placed
-from reportgen.publish.context import compiled, environment
+from reportgen.publish.context import environment
 from reportgen.publish.faults import Fault, nearest, refuse
-from reportgen.publish.files import read_text, write_changed
+from reportgen.publish.files import compiled, read_text, write_changed
 from reportgen.publish.macros import Macros
 from reportgen.publish.scan import line_of
 from reportgen.publish.site_macros import SiteMacros

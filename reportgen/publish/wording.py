@@ -7,7 +7,6 @@ claim's sentences the figures of its outcome too.
 
 import tomllib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,23 @@ import jinja2
 from reportgen.publish import numbers
 from reportgen.publish.book import Evidence
 from reportgen.publish.faults import Fault, refuse
+from reportgen.publish.files import compiled
 from reportgen.publish.scan import line_of
 
 VERDICTS = ("supported", "contradicted", "inconclusive")
 _HEAD = ("title", "question", "setup")
+# A text is the name of its own template, by which the compiled one is found, here or on the disk.
+# No filter runs while one is compiled: it may be of another version later.
 _jinja = jinja2.Environment(
+    loader=jinja2.FunctionLoader(str),
+    cache_size=-1,
     undefined=jinja2.StrictUndefined,
     finalize=lambda value: numbers.DASH if value is None else value,
+    optimized=False,
 )
 
 _jinja.filters |= numbers.FILTERS
 _jinja.filters["sci"] = numbers.passing(lambda value, n=1: f"${numbers.scientific(value, n)}$")
-# Compiled once: the preview fills the same sentences again at every edit.
-_template = cache(_jinja.from_string)
 
 
 def folder(docs: Path) -> Path:
@@ -47,6 +50,7 @@ def fill(evidence: Evidence, docs: Path, context: Mapping[str, Any]) -> dict[str
     Raises:
         InputError: With every fault of every file.
     """
+    _jinja.bytecode_cache = compiled(docs.parent / "build")
     filled, faults = {}, []
     for name, shown in evidence.items():
         wording = _Wording(docs, name)
@@ -115,7 +119,7 @@ class _Wording:
         if names is None:
             return text
         try:
-            return _template(text).render(names)
+            return _jinja.get_template(text).render(names)
         except Exception as error:  # as of a page
             self._fault(f"{key}: {error}", f"it can name: {', '.join(sorted(names))}", raw)
             return ""

@@ -1,8 +1,11 @@
 import os
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mkdocs.structure.pages import Page
 from publish.sample_report import Report
 
 from reportgen.errors import ReportgenError
@@ -41,8 +44,9 @@ def test_a_warning_of_mkdocs_is_an_error_and_the_last_site_stays(report: Report)
     folder = built(report)
     report.page("part-2.md", "# Two\n\n[a](nowhere.md) {{ cite('lu2020b') }}\n")
     report.render()
-    with pytest.raises(ReportgenError, match=r"nowhere\.md"):
-        site.build(report.root)
+    for _ in range(2):  # what is kept of a build that failed hides nothing from the next
+        with pytest.raises(ReportgenError, match=r"nowhere\.md"):
+            site.build(report.root)
     assert "Part two" in (folder / "part-2.html").read_text()
     assert not folder.with_name("site.new").exists()
 
@@ -64,14 +68,91 @@ def test_the_same_inputs_give_the_same_site(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     folder = built(report)
-    first = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    first = content(folder)
     for path in report.pages.rglob("*"):
         os.utime(path, (1, 1))
+    forget(report)
     site.build(report.root)
-    again = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    assert again == first
+    assert content(folder) == first
     for name, data in first.items():
         assert str(report.root).encode() not in data, name
+
+
+def forget(report: Report) -> None:
+    """What is kept for the next build."""
+    for name in ("site.stamp", "converted.pickle", "math.css"):
+        (report.root / "build" / name).unlink()
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_site_is_left_alone_until_something_it_depends_on_changes(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = built(report)
+
+    def is_new() -> bool:
+        (folder / "left").touch()
+        site.build(report.root)
+        return not (folder / "left").exists()
+
+    assert not is_new()
+    for name in ("mkdocs.yml", "build/pages/part-1.md", "docs/assets/report.css"):
+        with (report.root / name).open("a") as file:
+            file.write("\n")
+        assert is_new(), name
+    monkeypatch.setenv("SITE_URL", "https://example.org/")
+    assert is_new()
+    assert "https://example.org/part-1.html" in (folder / "part-1.html").read_text()
+    shutil.rmtree(folder)
+    site.build(report.root)
+    assert (folder / "index.html").is_file()
+
+
+def test_only_the_page_that_changed_is_converted_and_the_site_is_the_same(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    converted, convert = [], Page.render
+
+    def counted(page: Page, config: Any, files: Any) -> None:
+        converted.append(page.file.src_uri)
+        convert(page, config, files)
+
+    folder = built(report)
+    monkeypatch.setattr(Page, "render", counted)
+    report.page("part-2.md", "# Another\n\n[a](part-1.md) {{ cite('lu2020b') }}\n")
+    built(report)
+    assert converted == ["part-2.md"]
+    once = content(folder)
+    forget(report)
+    site.build(report.root)
+    assert content(folder) == once
+    assert len(converted) > 5
+
+
+def test_a_link_into_a_page_that_lost_the_heading_is_told_though_only_that_page_changed(
+    report: Report,
+) -> None:
+    report.page("part-2.md", "# Two\n\n## Here {: #here }\n\n{{ cite('lu2020b') }}\n")
+    index = (report.docs / "index.md").read_text()
+    report.page("index.md", f"{index}\n\n[there](part-2.md#here)\n")
+    built(report)
+    report.page("part-2.md", "# Two\n\n{{ cite('lu2020b') }}\n")
+    report.render()
+    with pytest.raises(ReportgenError, match=r"index\.md.*#here"):
+        site.build(report.root)
+
+
+def test_what_is_kept_from_the_last_build_may_be_damaged(report: Report) -> None:
+    folder = built(report)
+    first = (folder / "part-1.html").read_bytes()
+    (report.root / "build" / "site.stamp").unlink()
+    (report.root / "build" / "converted.pickle").write_bytes(b"cut")
+    site.build(report.root)
+    assert (folder / "part-1.html").read_bytes() == first
 
 
 def test_headings_formulas_and_notes_are_what_they_should_be(report: Report) -> None:
