@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.errors import ReportgenError
-from reportgen.publish.files import compiled, mirror, write_changed
+from reportgen.publish.files import compiled, mirror, read_text, write_changed
 
 # The typeface with a MATH table, without which roots and brackets do not stretch.
 _MATH_FONT = "STIXTwoMath-Regular.ttf"
@@ -53,7 +53,7 @@ def build(project: Path) -> Path:
     stamp.unlink(missing_ok=True)
     shutil.rmtree(site, ignore_errors=True)
     fresh.rename(site)
-    stamp.write_bytes(inputs)
+    write_changed(stamp, inputs)
     return site / "index.html"
 
 
@@ -67,11 +67,10 @@ def _gather(project: Path, pages: Path) -> None:
     )
     style = project / "build" / "math.css"
     characters = "".join(sorted({*html.unescape(re.sub("<[^>]*>", "", formulas))}))
-    mark = (
-        f"/* {hashlib.sha256(_settings(project) + characters.encode()).hexdigest()} */\n".encode()
-    )
-    if not style.is_file() or not style.read_bytes().startswith(mark):
-        write_changed(style, mark + _math_style(characters))
+    of = hashlib.sha256(_settings(project) + characters.encode())
+    mark = f"/* {of.hexdigest()} */\n".encode()
+    if not style.is_file() or not style.read_bytes().endswith(mark):
+        write_changed(style, _math_style(characters) + mark)
     mirror(_under(assets) | {style.name: style}, pages / "assets")
     evidence = _under(project / "build" / "evidence")
     shown = {name: path for name, path in evidence.items() if path.suffix in (".svg", ".csv")}
@@ -102,14 +101,14 @@ def _math_style(characters: str) -> bytes:
 
 def _settings(project: Path) -> bytes:
     """Digest of how sites are built: mkdocs.yml and what it takes from outside, versions, this."""
-    settings = project / "mkdocs.yml"
-    names = re.findall(r"\b[A-Z][A-Z_]+\b", settings.read_text(encoding="utf-8"))
-    environment = {name: os.environ.get(name) for name in ["SOURCE_DATE_EPOCH", *names]}
+    path = project / "mkdocs.yml"
+    text = read_text(path) if path.is_file() else ""  # which MkDocs refuses
+    names = ["SOURCE_DATE_EPOCH", *re.findall(r"\b[A-Z][A-Z_]+\b", text)]
+    environment = {name: os.environ.get(name) for name in names}
     versions = [distribution(name).version for name in _PACKAGES]
-    digest = hashlib.sha256(repr((environment, versions)).encode())
-    for path in (settings, Path(__file__)):
-        digest.update(path.read_bytes())
-    return digest.digest()
+    return hashlib.sha256(
+        repr((text, environment, versions, Path(__file__).read_bytes())).encode()
+    ).digest()
 
 
 def _inputs(project: Path, pages: Path) -> bytes:
@@ -166,7 +165,7 @@ def _converting_changed(project: Path, warnings: Sequence[Any]) -> Iterator[None
     try:
         yield
         if not warnings and now.keys() != before.keys():
-            kept.write_bytes(pickle.dumps(now))
+            write_changed(kept, pickle.dumps(now))
     finally:
         Page.render = convert
 
