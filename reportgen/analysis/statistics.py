@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from reportgen.errors import InputError
 
@@ -49,7 +49,7 @@ def mean_interval(values: ArrayLike) -> Mean:
         return Mean(mean, -np.inf, np.inf, 1)
     if _constant(x, x):
         return Mean(mean, mean, mean, x.size)
-    low, high = stats.t.interval(0.95, x.size - 1, loc=mean, scale=stats.sem(x))
+    low, high = scipy.stats.t.interval(0.95, x.size - 1, loc=mean, scale=scipy.stats.sem(x))
     return Mean(mean, float(low), float(high), x.size)
 
 
@@ -74,7 +74,7 @@ def paired(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator) -> Paired:
         p_value = _sign_flip(difference, rng)
         low = high = mean
         if not _constant(difference, np.concatenate([first, second])):
-            interval = stats.bootstrap(
+            interval = scipy.stats.bootstrap(
                 (difference,), np.mean, n_resamples=_RESAMPLES, method="BCa", rng=rng
             ).confidence_interval
             low, high = float(interval.low), float(interval.high)
@@ -129,7 +129,7 @@ def _constant(x: NDArray[np.float64], origin: NDArray[np.float64]) -> bool:
 
 
 def _sign_flip(difference: NDArray[np.float64], rng: np.random.Generator) -> float:
-    test = stats.permutation_test(
+    test = scipy.stats.permutation_test(
         (difference,), np.mean, permutation_type="samples", n_resamples=_RESAMPLES, rng=rng
     )
     return float(test.pvalue)

@@ -16,8 +16,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy  # its parts when first named: they take seconds, and `status` needs none
 from numpy.typing import ArrayLike, NDArray
-from scipy import integrate, optimize, special, stats
+from scipy import special
 
 from reportgen.errors import InputError
 
@@ -63,7 +64,7 @@ def gaussian_expectation(function: Elementwise, q: float = 1.0) -> float:
         return float(function(u) * np.exp(-u * u / (2 * q)) / np.sqrt(2 * np.pi * q))
 
     return sum(  # a purely relative tolerance resolves the tiny moments of vanishing nets as well
-        integrate.quad(integrand, low, high, epsabs=0, epsrel=1e-10)[0]
+        scipy.integrate.quad(integrand, low, high, epsabs=0, epsrel=1e-10)[0]
         for low, high in pairwise((-end, -bend, 0.0, bend, end))
     )
 
@@ -80,7 +81,7 @@ def _pair_expectation(function: Elementwise, q: float, c: float) -> float:
         return function(u) * function(v) * r * np.exp(-r * r / 2) / np.pi
 
     return sum(
-        float(integrate.cubature(integrand, [0, low], [_REACH, high], rtol=1e-9).estimate)
+        float(scipy.integrate.cubature(integrand, [0, low], [_REACH, high], rtol=1e-9).estimate)
         for low, high in pairwise((a / 2, np.pi / 2, a + np.pi / 2, a / 2 + np.pi))
     )
 
@@ -138,7 +139,7 @@ class MeanField:
             return 0.0
         if excess(high) >= 0:
             raise InputError(f"{self} has no fixed point", hint="Choose a smaller sigma_w2.")
-        return float(np.exp(optimize.brentq(excess, low, high, xtol=1e-12)))
+        return float(np.exp(scipy.optimize.brentq(excess, low, high, xtol=1e-12)))
 
     @cached_property
     def chi_1(self) -> float:
@@ -151,7 +152,9 @@ class MeanField:
         q, near_one = self.q_star, 1 - 1e-6  # nearer, quadrature cannot tell the phases apart
         if self.chi_1 <= 1 or self.correlation_map(near_one, q) >= near_one:
             return 1.0
-        return float(optimize.brentq(lambda c: self.correlation_map(c, q) - c, -0.5, near_one))
+        return float(
+            scipy.optimize.brentq(lambda c: self.correlation_map(c, q) - c, -0.5, near_one)
+        )
 
     @cached_property
     def xi_c(self) -> float:
@@ -169,7 +172,7 @@ def critical_sigma_w2(sigma_b2: float) -> float:
     """The sigma_w2 of the edge of chaos, chi_1 = 1, for tanh with biases of variance sigma_b2."""
     net = MeanField("tanh", sigma_w2=1)
     # On the edge q* determines both: sigma_w2 = 1 / chi, and then sigma_b2 by V(q) = q.
-    q = optimize.brentq(
+    q = scipy.optimize.brentq(
         lambda q: q - net.variance_map(q) / net.chi(q) - sigma_b2, 0, 10 + 10 * sigma_b2
     )
     return 1 / net.chi(float(q))
@@ -191,7 +194,7 @@ def relu_log_norm(width: int) -> tuple[float, float]:
     for large N the mean is -2.5 / (N - 5/3), the variance 5 / (N - 4).
     """
     on = np.arange(1, width + 1)
-    share = stats.binom.pmf(on, width, 0.5) / (1 - 0.5**width)
+    share = scipy.stats.binom.pmf(on, width, 0.5) / (1 - 0.5**width)
     log_ratio = special.digamma(on / 2) + np.log(4 / width)
     mean = float(share @ log_ratio)
     return mean, float(share @ (special.polygamma(1, on / 2) + (log_ratio - mean) ** 2))
@@ -271,13 +274,13 @@ def initial_loss(q: float, *, classes: int = 10) -> float:
     """
     # On the whole line the trapezoidal rule is exact to rounding for so smooth an integrand.
     z, step = np.linspace(-_REACH, _REACH, 64 + int(64 * np.sqrt(q)), retstep=True)
-    share = step * stats.norm.pdf(z)
+    share = step * scipy.stats.norm.pdf(z)
 
     def all_below(u: float) -> float:
         return float(share @ np.exp(-np.exp(np.minimum(np.sqrt(q) * z - u, 700)))) ** classes
 
     end = _REACH * float(np.sqrt(q)) + 40
-    area = integrate.quad(all_below, -end, end, epsabs=1e-9, epsrel=1e-9, limit=200)[0]
+    area = scipy.integrate.quad(all_below, -end, end, epsabs=1e-9, epsrel=1e-9, limit=200)[0]
     return float(end - area - np.euler_gamma)
 
 

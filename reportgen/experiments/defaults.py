@@ -4,8 +4,6 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
 
 from reportgen.analysis import theory
 from reportgen.config import Config, Initializer
@@ -76,6 +74,10 @@ def _measured(results: Results) -> dict[str, list[float]]:
 
 def _scikit_learn(results: Results, activation: str) -> list[float]:
     """Of MLPClassifier's weights after one step too small to change them."""
+    # A second to import, and `status` draws no weights.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
     inputs, _, classes = widths(results, HIDDEN)
     network = MLPClassifier(
         (HIDDEN,), activation=activation, solver="sgd", learning_rate_init=1e-12, max_iter=1,

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.patches import Rectangle
-from scipy import stats
 
 from reportgen.analysis import plotting
 from reportgen.config import Config
@@ -85,7 +85,7 @@ def foretold(results: Results, arm: str, depth: int) -> float:
 
 def analyse(results: Results) -> Findings:
     """Accuracy at the tuned rates, and the first gradients."""
-    rms = {arm: stats.gmean(gradient(results, arm, DEEP)) for arm in TUNED}
+    rms = {arm: scipy.stats.gmean(gradient(results, arm, DEEP)) for arm in TUNED}
     adam = {arm: accuracy(results, arm, DEEP, ADAM).mean() for arm in TUNED}
     slow, fast = (accuracy(results, "he", DEEP, of).mean() for of in SGD[:2])
     lowered = accuracy(results, "third", DEEP, LOWERED).mean()
@@ -176,7 +176,7 @@ def _rate_decides(results: Results) -> evidence.Outcome:
 
 def _at_epsilon(results: Results) -> evidence.Outcome:
     found = gradient(results, "glorot", DEEP)
-    return decide.between(np.log10(found / ADAM.epsilon), -1, 1, rms=stats.gmean(found))
+    return decide.between(np.log10(found / ADAM.epsilon), -1, 1, rms=scipy.stats.gmean(found))
 
 
 def _epsilon_revives(results: Results) -> evidence.Outcome:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from reportgen.analysis import plotting, theory
 from reportgen.config import Config, Initializer
@@ -193,7 +193,9 @@ def _sigmoid(results: Results) -> evidence.Outcome:
 
 def _truncated(results: Results) -> evidence.Outcome:
     inputs, units, _ = nets.widths(results, assignment.HIDDEN)
-    plain = stats.norm.isf(1 / (2 * inputs * units))  # what one of so many plain normals exceeds
+    plain = scipy.stats.norm.isf(
+        1 / (2 * inputs * units)
+    )  # what one of so many plain normals exceeds
     return decide.between(kernels(results)[1][:, 0], 0, CUT * 1.01, plain=plain)
 
 

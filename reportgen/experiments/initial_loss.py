@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from reportgen.analysis import plotting, theory
 from reportgen.config import ASSIGNMENT_INITIALIZERS, Config
@@ -109,7 +109,7 @@ def _draw_histograms(results: Results) -> Figure:
         sure = np.histogram(ideal, chance)[0] / len(ideal)
         column[0].set_title(name)
         for axes, what, values, edges, theirs in (
-            (column[0], "logit", z, sigma * logit, np.diff(stats.norm.cdf(logit))),
+            (column[0], "logit", z, sigma * logit, np.diff(scipy.stats.norm.cdf(logit))),
             (column[1], "largest probability", _top(z), chance, sure),
         ):
             shares = np.array([np.histogram(of, edges)[0] / of.size for of in values])

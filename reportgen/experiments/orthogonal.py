@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import integrate
+import scipy
 
 from reportgen.analysis import plotting
 from reportgen.config import Config, Initializer
@@ -68,7 +68,7 @@ def fuss_catalan(depth: int, shares: np.ndarray) -> np.ndarray:
     square = (depth + 1) * inner - rising - depth * outer
     density = 2 * rising + (depth - 1) * outer - depth * inner - np.log(np.pi)
     mass = -np.gradient(square, angle) * np.exp(square + density)
-    above = integrate.cumulative_trapezoid(mass, angle, initial=0)
+    above = scipy.integrate.cumulative_trapezoid(mass, angle, initial=0)
     return np.asarray(np.exp(np.interp(shares, above / above[-1], square) / 2))
 
 
