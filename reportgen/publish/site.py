@@ -22,7 +22,8 @@ from reportgen.publish.files import compiled, mirror, read_text, write_changed
 
 # The typeface with a MATH table, without which roots and brackets do not stretch.
 _MATH_FONT = "STIXTwoMath-Regular.ttf"
-_PACKAGES = ("Markdown", "mkdocs", "mkdocs-material", "pymdown-extensions", "ziamath")
+# Whose versions decide what becomes of a page.
+_PACKAGES = ("Markdown", "mkdocs", "mkdocs-material", "pymdown-extensions")
 # What MkDocs knows of a page once it is converted.
 _CONVERTED = ("content", "toc", "_title_from_render", "present_anchor_ids")
 # What formulas show beside their own characters: a letter alone in <mi> turns italic, roots.
@@ -125,12 +126,22 @@ def _under(folder: Path) -> dict[str, Path]:
     return {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def _keep_compiled(theme: Any, build: Path) -> None:
+def _hasten(theme: Any, build: Path) -> None:
+    """Keep the theme's templates compiled, and pass over its icons, of which it has thousands."""
     make = theme.get_env
 
     def get_env() -> Any:
         env = make()
         env.bytecode_cache = compiled(build)
+        # MkDocs looks here for files to copy into the site, and takes none that is hidden.
+        seen = [(Path(it), top) for it in theme.dirs for top in Path(it).glob("[!.]*")]
+        files = {
+            path.relative_to(folder).as_posix()
+            for folder, top in seen
+            for path in (top, *top.rglob("*"))
+            if path.is_file()
+        }
+        env.list_templates = lambda filter_func: sorted(filter(filter_func, files))
         return env
 
     theme.get_env = get_env
@@ -185,7 +196,7 @@ def _mkdocs(project: Path, site: Path) -> list[str]:
     log.propagate = False
     try:
         config = load_config(str(project / "mkdocs.yml"), site_dir=str(site))
-        _keep_compiled(config.theme, project / "build")
+        _hasten(config.theme, project / "build")
         config.plugins.on_startup(command="build", dirty=False)
         try:
             with _converting_changed(project, warnings.buffer):
