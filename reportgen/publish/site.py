@@ -68,8 +68,9 @@ def _gather(project: Path, pages: Path) -> None:
     )
     style = project / "build" / "math.css"
     characters = "".join(sorted({*html.unescape(re.sub("<[^>]*>", "", formulas))}))
-    of = hashlib.sha256(_settings(project) + characters.encode())
-    mark = f"/* {of.hexdigest()} */\n".encode()
+    of = (characters, *(distribution(name).version for name in ("fonttools", "ziamath")))
+    # Last, so that a file that was cut lacks it.
+    mark = f"/* {hashlib.sha256(repr(of).encode()).hexdigest()} */\n".encode()
     if not style.is_file() or not style.read_bytes().endswith(mark):
         write_changed(style, _math_style(characters) + mark)
     mirror(_under(assets) | {style.name: style}, pages / "assets")
