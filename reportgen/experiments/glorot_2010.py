@@ -193,9 +193,8 @@ def _sigmoid(results: Results) -> evidence.Outcome:
 
 def _truncated(results: Results) -> evidence.Outcome:
     inputs, units, _ = nets.widths(results, assignment.HIDDEN)
-    plain = scipy.stats.norm.isf(
-        1 / (2 * inputs * units)
-    )  # what one of so many plain normals exceeds
+    one_of_all = 1 / (2 * inputs * units)
+    plain = scipy.stats.norm.isf(one_of_all)  # what one of so many plain normals exceeds
     return decide.between(kernels(results)[1][:, 0], 0, CUT * 1.01, plain=plain)
 
 

@@ -10,8 +10,9 @@ import pickle
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.metadata import distribution
 from logging.handlers import BufferingHandler
 from pathlib import Path
@@ -23,7 +24,10 @@ from reportgen.publish.files import compiled, mirror, read_text, write_changed
 # The typeface with a MATH table, without which roots and brackets do not stretch.
 _MATH_FONT = "STIXTwoMath-Regular.ttf"
 # Whose versions decide what becomes of a page.
-_PACKAGES = ("Markdown", "mkdocs", "mkdocs-material", "pymdown-extensions")
+_PACKAGES = (
+    "fonttools", "Jinja2", "Markdown", "mkdocs", "mkdocs-material", "Pygments",
+    "pymdown-extensions", "ziamath",
+)  # fmt: skip
 # What MkDocs knows of a page once it is converted.
 _CONVERTED = ("content", "toc", "_title_from_render", "present_anchor_ids")
 # What formulas show beside their own characters: a letter alone in <mi> turns italic, roots.
@@ -40,8 +44,9 @@ def build(project: Path) -> Path:
     """
     pages, site = project / "build" / "pages", project / "build" / "site"
     stamp, inputs = project / "build" / "site.stamp", _inputs(project, pages)
-    if site.is_dir() and stamp.is_file() and stamp.read_bytes() == inputs:
-        return site / "index.html"
+    home = site / "index.html"
+    if home.is_file() and stamp.is_file() and stamp.read_bytes() == inputs:
+        return home
     _gather(project, pages)
     fresh = site.with_name("site.new")
     told = _mkdocs(project, fresh)
@@ -55,7 +60,7 @@ def build(project: Path) -> Path:
     shutil.rmtree(site, ignore_errors=True)
     fresh.rename(site)
     write_changed(stamp, inputs)
-    return site / "index.html"
+    return home
 
 
 def _gather(project: Path, pages: Path) -> None:
@@ -68,7 +73,7 @@ def _gather(project: Path, pages: Path) -> None:
     )
     style = project / "build" / "math.css"
     characters = "".join(sorted({*html.unescape(re.sub("<[^>]*>", "", formulas))}))
-    of = (characters, *(distribution(name).version for name in ("fonttools", "ziamath")))
+    of = (characters, _code())
     # Last, so that a file that was cut lacks it.
     mark = f"/* {hashlib.sha256(repr(of).encode()).hexdigest()} */\n".encode()
     if not style.is_file() or not style.read_bytes().endswith(mark):
@@ -101,25 +106,30 @@ def _math_style(characters: str) -> bytes:
     return f'@font-face {{\n  font-family: "STIX Two Math";\n  src: {source};\n}}\n'.encode()
 
 
+@cache
+def _code() -> tuple[object, ...]:
+    """What builds sites: this module, and the versions of the packages that it uses."""
+    return Path(__file__).read_bytes(), *(distribution(name).version for name in _PACKAGES)
+
+
 def _settings(project: Path) -> bytes:
-    """Digest of how sites are built: mkdocs.yml and what it takes from outside, versions, this."""
+    """Digest of how sites are built: mkdocs.yml, the variables that it may name, the code.
+
+    Hooks, snippets and settings that a user has mkdocs.yml fetch from elsewhere are not seen.
+    """
     path = project / "mkdocs.yml"
     text = read_text(path) if path.is_file() else ""  # which MkDocs refuses
-    names = ["SOURCE_DATE_EPOCH", *re.findall(r"\b[A-Z][A-Z_]+\b", text)]
-    environment = {name: os.environ.get(name) for name in names}
-    versions = [distribution(name).version for name in _PACKAGES]
-    return hashlib.sha256(
-        repr((text, environment, versions, Path(__file__).read_bytes())).encode()
-    ).digest()
+    names = ["SOURCE_DATE_EPOCH", *re.findall(r"[A-Za-z_]\w*", text)]
+    environment = {name: os.environ[name] for name in names if name in os.environ}
+    return hashlib.sha256(repr((text, environment, _code())).encode()).digest()
 
 
 def _inputs(project: Path, pages: Path) -> bytes:
     """Digest of all that the site depends on: how it is built, pages and what they show."""
     digest = hashlib.sha256(_settings(project))
-    folders = ("docs/assets", "docs/overrides", "build/evidence")
-    shown = [path for name in folders for path in _under(project / name).values()]
+    shown = [*_under(project / "docs").values(), *_under(project / "build" / "evidence").values()]
     for path in [*sorted(pages.glob("*.md")), *shown]:
-        digest.update(str(path).encode() + hashlib.sha256(path.read_bytes()).digest())
+        digest.update(os.fsencode(path) + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest().encode()
 
 
@@ -131,18 +141,21 @@ def _hasten(theme: Any, build: Path) -> None:
     """Keep the theme's templates compiled, and pass over its icons, of which it has thousands."""
     make = theme.get_env
 
-    def get_env() -> Any:
-        env = make()
-        env.bytecode_cache = compiled(build)
-        # MkDocs looks here for files to copy into the site, and takes none that is hidden.
-        seen = [(Path(it), top) for it in theme.dirs for top in Path(it).glob("[!.]*")]
-        files = {
+    def files(filter_func: Callable[[str], bool]) -> list[str]:
+        # For copies in the site; MkDocs takes none that is hidden.
+        tops = [(Path(it), top) for it in theme.dirs for top in Path(it).glob("[!.]*")]
+        found = {
             path.relative_to(folder).as_posix()
-            for folder, top in seen
+            for folder, top in tops
             for path in (top, *top.rglob("*"))
             if path.is_file()
         }
-        env.list_templates = lambda filter_func: sorted(filter(filter_func, files))
+        return sorted(filter(filter_func, found))
+
+    def get_env() -> Any:
+        env = make()
+        env.bytecode_cache = compiled(build)
+        env.list_templates = files
         return env
 
     theme.get_env = get_env
@@ -170,14 +183,15 @@ def _converting_changed(project: Path, warnings: Sequence[Any]) -> Iterator[None
         else:
             convert(page, config, files)
             fields = {name: vars(page)[name] for name in _CONVERTED}
-            links = {file.src_uri: anchors for file, anchors in page.links_to_anchors.items()}
+            links = {to.src_uri: it for to, it in (page.links_to_anchors or {}).items()}
         now[key] = fields, links
 
     Page.render = render
     try:
         yield
         if not warnings and now.keys() != before.keys():
-            write_changed(kept, pickle.dumps(now))
+            with suppress(ReportgenError):  # a disk too full for it: all are converted again
+                write_changed(kept, pickle.dumps(now))
     finally:
         Page.render = convert
 

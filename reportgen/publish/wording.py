@@ -20,16 +20,23 @@ from reportgen.publish.scan import line_of
 
 VERDICTS = ("supported", "contradicted", "inconclusive")
 _HEAD = ("title", "question", "setup")
+
+
+# With the context, no filter runs on a constant while a template is compiled: it may be of another
+# version when what is kept compiled is used.
+@jinja2.pass_context
+def _shown(_context: jinja2.runtime.Context, value: Any) -> Any:
+    return numbers.DASH if value is None else value
+
+
 # A text is the name of its own template, by which the compiled one is found, here or on the disk.
-# No filter runs while one is compiled: it may be of another version later.
 _jinja = jinja2.Environment(
     loader=jinja2.FunctionLoader(str),
     cache_size=-1,
     undefined=jinja2.StrictUndefined,
-    finalize=lambda value: numbers.DASH if value is None else value,
+    finalize=_shown,
     optimized=False,
 )
-
 _jinja.filters |= numbers.FILTERS
 _jinja.filters["sci"] = numbers.passing(lambda value, n=1: f"${numbers.scientific(value, n)}$")
 
@@ -120,6 +127,8 @@ class _Wording:
             return text
         try:
             return _jinja.get_template(text).render(names)
+        except OSError:  # of the disk, where compiled ones are kept
+            raise
         except Exception as error:  # as of a page
             self._fault(f"{key}: {error}", f"it can name: {', '.join(sorted(names))}", raw)
             return ""

@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +102,19 @@ def test_a_site_is_left_alone_until_something_it_depends_on_changes(
         with (report.root / name).open("a") as file:
             file.write("\n")
         assert is_new(), name
-    monkeypatch.setenv("SITE_URL", "https://example.org/")
-    assert is_new()
+    for name in ("SITE_URL", "SOURCE_DATE_EPOCH"):
+        monkeypatch.setenv(name, {"SITE_URL": "https://example.org/"}.get(name, "1700000000"))
+        assert is_new(), name
     assert "https://example.org/part-1.html" in (folder / "part-1.html").read_text()
-    shutil.rmtree(folder)
+    (folder / "index.html").unlink()
     site.build(report.root)
     assert (folder / "index.html").is_file()
+
+
+def test_a_file_whose_name_is_not_utf_8_is_shown_like_any_other(report: Report) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    (report.docs / "assets" / name).write_text("as from an old zip")
+    assert (built(report) / "assets" / name).is_file()
 
 
 def test_only_the_page_that_changed_is_converted_and_the_site_is_the_same(

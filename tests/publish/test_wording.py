@@ -1,9 +1,11 @@
 """What is said of an experiment: numbers in their places, and every fault at once."""
 
+import errno
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 
 from reportgen.errors import InputError
@@ -215,3 +217,29 @@ def test_every_experiment_has_its_words(experiment: Any) -> None:
 def test_no_words_are_kept_of_an_experiment_that_is_gone() -> None:
     written = {path.stem for path in wording.folder(DOCS).glob("*.toml")}
     assert written == {experiment.name for experiment in experiments()}
+
+
+def test_what_is_kept_compiled_holds_no_result_of_a_filter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    words = WORDS.replace("Trial", "Of {{ 0.981 | percent }}")
+    assert fill(docs, trial=words)["trial"]["title"] == "Of 98%"
+    assert list((tmp_path / "build" / "templates").iterdir())
+    monkeypatch.setattr(wording._jinja, "cache", {})  # as in a new process
+    monkeypatch.setitem(wording._jinja.filters, "percent", lambda _value, _digits=0: "98.1 %")
+    assert fill(docs, trial=words)["trial"]["title"] == "Of 98.1 %"
+
+
+def test_a_full_disk_is_no_fault_of_the_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    monkeypatch.setattr(jinja2.FileSystemBytecodeCache, "dump_bytecode", full)
+    with pytest.raises(OSError, match="No space left"):
+        fill(docs, trial=WORDS.replace("Trial", "Another"))
