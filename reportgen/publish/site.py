@@ -95,12 +95,12 @@ def _math_style(characters: str) -> bytes:
     # ziamath is not imported: that takes longer than all the rest.
     path = distribution("ziamath").locate_file(f"ziamath/fonts/{_MATH_FONT}")
     options = subset.Options(layout_features=["*"], hinting=False)
-    font = subset.load_font(path, options)
-    cutter = subset.Subsetter(options)
-    cutter.populate(unicodes=[*_ALWAYS, *map(ord, characters)])
-    cutter.subset(font)
     file = io.BytesIO()
-    subset.save_font(font, file, options)
+    with subset.load_font(path, options) as font:
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=[*_ALWAYS, *map(ord, characters)])
+        cutter.subset(font)
+        subset.save_font(font, file, options)
     data = base64.b64encode(file.getvalue()).decode()
     source = f'url("data:font/ttf;base64,{data}") format("truetype")'
     return f'@font-face {{\n  font-family: "STIX Two Math";\n  src: {source};\n}}\n'.encode()

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from reportgen.experiments.registry import experiments
 from reportgen.pipeline import Project
 
 pytest.importorskip("distributed", reason="dask.distributed is not installed: .[cluster]")
+
+SECONDS = 180  # for Dask to begin, on a busy machine
 
 
 def spec(seed: int, *, steps: int = 20) -> RunSpec:
@@ -70,10 +73,23 @@ def free_port() -> int:
     return port
 
 
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     port = free_port()
     with dask("scheduler", "--host", "127.0.0.1", "--port", str(port)) as process:
+        end = time.monotonic() + SECONDS
+        while not _listens(port):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.1)
         yield f"tcp://127.0.0.1:{port}", process
 
 
@@ -83,7 +99,15 @@ def joined(address: str, folder: Path, count: int = 1, *options: str) -> Iterato
     sizes = ("--nworkers", str(count), "--nthreads", "1", "--local-directory", str(folder))
     with dask("worker", address, *sizes, *options):
         with Cluster(address) as cluster:
-            cluster._client.wait_for_workers(count, timeout=30)
+            cluster._client.wait_for_workers(count, timeout=SECONDS)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """A scheduler here may take longer to answer than a user is to wait at a wrong address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster_room, "SECONDS_TO_ANSWER", 30)
         yield
 
 
@@ -127,7 +151,7 @@ def test_records_are_those_of_this_machine_also_when_a_worker_dies(
         killed = next(iter(before.values()))
         os.kill(killed, signal.SIGKILL)
         assert finished([first, *outcomes]) == finished(workers.run(specs, images))
-        cluster._client.wait_for_workers(2, timeout=30)
+        cluster._client.wait_for_workers(2, timeout=SECONDS)
         after = cluster._client.run(os.getpid)
         assert len(after) == 2
         assert killed not in after.values()
