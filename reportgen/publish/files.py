@@ -1,7 +1,10 @@
 """Files that are written only when they differ, so that nothing downstream wakes for nothing."""
 
+import hashlib
 import os
+import shutil
 import time
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -40,10 +43,18 @@ def write_changed(path: Path, data: bytes) -> bool:
 
 
 def compiled(build: Path) -> jinja2.BytecodeCache:
-    """Compiled templates by name and content; to compile them takes a quarter of a build."""
-    folder = build / "templates"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Templates compiled by this code, by name and content; it takes a quarter of a build."""
+    folder = build / "templates" / _code()
+    if not folder.is_dir():
+        shutil.rmtree(folder.parent, ignore_errors=True)  # other code calls filters otherwise
+        folder.mkdir(parents=True)
     return jinja2.FileSystemBytecodeCache(str(folder))
+
+
+@cache
+def _code() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def mirror(files: dict[str, Path], folder: Path) -> None:

@@ -21,22 +21,14 @@ from reportgen.publish.scan import line_of
 VERDICTS = ("supported", "contradicted", "inconclusive")
 _HEAD = ("title", "question", "setup")
 
-
-# With the context, no filter runs on a constant while a template is compiled: it may be of another
-# version when what is kept compiled is used.
-@jinja2.pass_context
-def _shown(_context: jinja2.runtime.Context, value: Any) -> Any:
-    return numbers.DASH if value is None else value
-
-
 # A text is the name of its own template, by which the compiled one is found, here or on the disk.
 _jinja = jinja2.Environment(
     loader=jinja2.FunctionLoader(str),
     cache_size=-1,
     undefined=jinja2.StrictUndefined,
-    finalize=_shown,
-    optimized=False,
+    finalize=lambda value: numbers.DASH if value is None else value,
 )
+
 _jinja.filters |= numbers.FILTERS
 _jinja.filters["sci"] = numbers.passing(lambda value, n=1: f"${numbers.scientific(value, n)}$")
 

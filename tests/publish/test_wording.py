@@ -11,7 +11,7 @@ import pytest
 from reportgen.errors import InputError
 from reportgen.experiments.evidence import Claim
 from reportgen.experiments.registry import experiments
-from reportgen.publish import wording
+from reportgen.publish import files, wording
 
 DOCS = Path(__file__).parents[2] / "docs"
 WORDS = r"""title = "Trial"
@@ -219,17 +219,19 @@ def test_no_words_are_kept_of_an_experiment_that_is_gone() -> None:
     assert written == {experiment.name for experiment in experiments()}
 
 
-def test_what_is_kept_compiled_holds_no_result_of_a_filter(
+def test_what_other_code_compiled_is_not_used_and_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     words = WORDS.replace("Trial", "Of {{ 0.981 | percent }}")
     assert fill(docs, trial=words)["trial"]["title"] == "Of 98%"
-    assert list((tmp_path / "build" / "templates").iterdir())
+    (before,) = (tmp_path / "build" / "templates").iterdir()
     monkeypatch.setattr(wording._jinja, "cache", {})  # as in a new process
+    monkeypatch.setattr(files, "_code", lambda: "other")
     monkeypatch.setitem(wording._jinja.filters, "percent", lambda _value, _digits=0: "98.1 %")
     assert fill(docs, trial=words)["trial"]["title"] == "Of 98.1 %"
+    assert not before.exists()
 
 
 def test_a_full_disk_is_no_fault_of_the_words(
