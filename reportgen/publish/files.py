@@ -44,7 +44,7 @@ def write_changed(path: Path, data: bytes) -> bool:
 
 def compiled(build: Path) -> jinja2.BytecodeCache:
     """Templates compiled by this code, by name and content; it takes a quarter of a build."""
-    folder = build / "templates" / _code()
+    folder = build / "templates" / code()
     if not folder.is_dir():
         shutil.rmtree(folder.parent, ignore_errors=True)  # other code calls filters otherwise
         folder.mkdir(parents=True)
@@ -52,7 +52,8 @@ def compiled(build: Path) -> jinja2.BytecodeCache:
 
 
 @cache
-def _code() -> str:
+def code() -> str:
+    """Digest of the modules of this room, for what is kept from one build to the next."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.errors import ReportgenError
-from reportgen.publish.files import compiled, mirror, read_text, write_changed
+from reportgen.publish.files import code, compiled, mirror, read_text, write_changed
 
 # The typeface with a MATH table, without which roots and brackets do not stretch.
 _MATH_FONT = "STIXTwoMath-Regular.ttf"
@@ -73,7 +73,7 @@ def _gather(project: Path, pages: Path) -> None:
     )
     style = project / "build" / "math.css"
     characters = "".join(sorted({*html.unescape(re.sub("<[^>]*>", "", formulas))}))
-    of = (characters, _code())
+    of = (characters, code(), _versions())
     # Last, so that a file that was cut lacks it.
     mark = f"/* {hashlib.sha256(repr(of).encode()).hexdigest()} */\n".encode()
     if not style.is_file() or not style.read_bytes().endswith(mark):
@@ -107,9 +107,8 @@ def _math_style(characters: str) -> bytes:
 
 
 @cache
-def _code() -> tuple[object, ...]:
-    """What builds sites: this module, and the versions of the packages that it uses."""
-    return Path(__file__).read_bytes(), *(distribution(name).version for name in _PACKAGES)
+def _versions() -> list[str]:
+    return [distribution(name).version for name in _PACKAGES]
 
 
 def _settings(project: Path) -> bytes:
@@ -121,7 +120,7 @@ def _settings(project: Path) -> bytes:
     text = read_text(path) if path.is_file() else ""  # which MkDocs refuses
     names = ["SOURCE_DATE_EPOCH", *re.findall(r"[A-Za-z_]\w*", text)]
     environment = {name: os.environ[name] for name in names if name in os.environ}
-    return hashlib.sha256(repr((text, environment, _code())).encode()).digest()
+    return hashlib.sha256(repr((text, environment, code(), _versions())).encode()).digest()
 
 
 def _inputs(project: Path, pages: Path) -> bytes:

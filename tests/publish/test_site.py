@@ -102,8 +102,11 @@ def test_a_site_is_left_alone_until_something_it_depends_on_changes(
         with (report.root / name).open("a") as file:
             file.write("\n")
         assert is_new(), name
-    for name in ("SITE_URL", "SOURCE_DATE_EPOCH"):
-        monkeypatch.setenv(name, {"SITE_URL": "https://example.org/"}.get(name, "1700000000"))
+    for name, value in (
+        ("SITE_URL", "https://example.org/"),
+        ("SOURCE_DATE_EPOCH", "1700000000"),
+    ):
+        monkeypatch.setenv(name, value)
         assert is_new(), name
     assert "https://example.org/part-1.html" in (folder / "part-1.html").read_text()
     (folder / "index.html").unlink()

@@ -228,7 +228,7 @@ def test_what_other_code_compiled_is_not_used_and_goes(
     assert fill(docs, trial=words)["trial"]["title"] == "Of 98%"
     (before,) = (tmp_path / "build" / "templates").iterdir()
     monkeypatch.setattr(wording._jinja, "cache", {})  # as in a new process
-    monkeypatch.setattr(files, "_code", lambda: "other")
+    monkeypatch.setattr(files, "code", lambda: "other")
     monkeypatch.setitem(wording._jinja.filters, "percent", lambda _value, _digits=0: "98.1 %")
     assert fill(docs, trial=words)["trial"]["title"] == "Of 98.1 %"
     assert not before.exists()
