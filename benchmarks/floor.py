@@ -76,7 +76,7 @@ class Updates:
         weights, means, squares, gradients = (
             [tf.Variable(draw.uniform(shape)) for shape in shapes] for _ in range(4)
         )
-        rates = tf.Variable((1e-3, 0.0, 1e-7))
+        rates = tf.Variable((1e-3, 1e-7))
 
         def body(index: Any) -> Any:
             held = [gradient.read_value() for gradient in gradients]

@@ -91,6 +91,7 @@ def watch() -> None:
     for name in ("build_model", "draw_weights"):
         setattr(training, name, CLOCK.timed("build", getattr(training, name)))
     training._splits = CLOCK.timed("images", training._splits)
+    training._train_split = CLOCK.timed("images", training._train_split)
     runner._images = CLOCK.timed("images", runner._images)  # type: ignore[assignment]
 
 

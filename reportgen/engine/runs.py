@@ -12,7 +12,7 @@ import numpy as np
 from reportgen.config import Initializer
 
 # Raised by hand when a change of the engine changes results; older runs are then trained again.
-ENGINE_VERSION = 4
+ENGINE_VERSION = 5
 Activation = Literal["linear", "relu", "tanh", "sigmoid", "selu", "gelu", "softmax"]
 
 
@@ -38,11 +38,10 @@ class Optimizer:
 
     name: Literal["adam", "sgd"] = "adam"
     learning_rate: float = 0.001
-    momentum: float = 0.0
     epsilon: float = 1e-7
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "momentum", "epsilon"):  # 1 is 1.0, also in the key
+        for name in ("learning_rate", "epsilon"):  # 1 is 1.0, also in the key
             object.__setattr__(self, name, float(getattr(self, name)))
 
 
@@ -91,8 +90,10 @@ class RunSpec:
         """The part that decides the compiled code; initial weights, order and rates are data."""
         plain = Initializer("Zeros")
         layers = tuple(replace(layer, kernel=plain, bias=plain) for layer in self.layers)
-        optimizer = Optimizer(self.optimizer.name)
-        return RunSpec(self.dataset, layers, 0, 0, self.batch_size, optimizer)
+        return RunSpec(
+            self.dataset, layers, seed=0, steps=0, batch_size=self.batch_size,
+            optimizer=Optimizer(self.optimizer.name), standardized=self.standardized,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

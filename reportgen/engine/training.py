@@ -3,9 +3,13 @@
 The network is a real Keras model. Its forward pass and loss are traced into a loop that gathers
 each batch, differentiates and updates the weights without returning to Python; a loop is compiled
 once for each network shape in a process, and initial weights, batch order and rates are data.
+
+Pixels that are zero in every training image (71 of MNIST's 784) add nothing to an activation in
+training, and their weights get no gradient: steps leave them out, and nothing else does.
 """
 
 import itertools
+import json
 import math
 from dataclasses import asdict
 from functools import lru_cache
@@ -75,17 +79,9 @@ def train(spec: RunSpec, images: Images) -> Result:
             "test_accuracy": test.get("accuracy"),
             "confusion": test.get("confusion"),
         }
-    return Result(_plain(record), arrays)
-
-
-def _plain(value: Any) -> Any:
-    """Python's own numbers for NumPy's, and null for what is not finite: JSON knows neither."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    # Python's own numbers for NumPy's; what is not finite is written as NaN and read as null.
+    text = json.dumps(record, default=lambda number: number.item())
+    return Result(json.loads(text, parse_constant=lambda _: None), arrays)
 
 
 @lru_cache(maxsize=4)
@@ -93,16 +89,25 @@ def _trainer(shape: RunSpec, images: Images) -> "Trainer":
     return Trainer(shape, images)
 
 
+@lru_cache(maxsize=2)
+def _train_split(images: Images, standardized: bool) -> tuple[np.ndarray, list[tf.Tensor]]:
+    """Which pixels steps see, and [those of the images, labels] on the device, as bytes."""
+    flat = images.x_train.reshape(len(images.x_train), -1)
+    lit = np.asarray(flat.any(axis=0) | standardized)  # standardized, a zero is none any more
+    lit[0] = True  # a network has to have inputs
+    seen = np.flatnonzero(lit)
+    return seen, [tf.constant(flat[:, seen]), tf.constant(images.y_train)]
+
+
 @lru_cache(maxsize=1)
 def _splits(images: Images) -> dict[str, list[tf.Tensor]]:
-    """[images, labels] by split on the device, as bytes, once for all trainers of a process."""
+    """[images, labels] by held-out split on the device, as bytes, for all trainers of a process."""
     found = {}
     # Of one length, and so of one compilation: what fills up the shorter one is not counted.
     longest = max(len(images.y_validation), len(images.y_test))
-    lengths = {"train": len(images.y_train), "validation": longest, "test": longest}
-    for split, length in lengths.items():
+    for split in ("validation", "test"):
         pair = [getattr(images, f"{part}_{split}") for part in "xy"]
-        found[split] = [tf.constant(np.resize(a, (length, *a.shape[1:]))) for a in pair]
+        found[split] = [tf.constant(np.resize(a, (longest, *a.shape[1:]))) for a in pair]
     return found
 
 
@@ -114,24 +119,29 @@ class Trainer:
         self.model = build_model(shape.layers, input_shape=images.shape, seed=0)
         self._plain = self.model.get_weights()  # of no kernel, and of new normalizations
         self._splits = _splits(images)
+        self._seen, self._train_split = _train_split(images, shape.standardized)
+        self._scaling = images.standardization if shape.standardized else (0.0, 1.0)
         self._batch_size = shape.batch_size
-        weights = self.model.trainable_variables
+        # The same network from the pixels seen: a first layer of fewer inputs, all others shared.
+        first, *others = self.model.layers[1:]
+        self._first = keras.layers.Dense(first.units, first.activation, name=first.name)
+        pixels = keras.Input((len(self._seen),))
+        self._trained = keras.Sequential([pixels, self._first, *others], name="trained")
+        weights = self._trained.trainable_variables
         self._slots = [[tf.Variable(tf.zeros_like(w)) for w in weights] for _ in range(2)]
-        self._scaling, self._rates = tf.Variable(tf.zeros(2)), tf.Variable(tf.zeros(3))
+        self._rates = tf.Variable(tf.zeros(2))
         self._update = _adam if shape.optimizer.name == "adam" else _sgd
         self._compiled_run = tf.function(self._run, jit_compile=True, autograph=False)
         self._compiled_evaluate = tf.function(self._evaluate, jit_compile=True, autograph=False)
 
     def start(self, spec: RunSpec) -> None:
-        """Take a run's initial weights, scaling, rates and seed."""
+        """Take a run's initial weights, rates and seed."""
         self.model.set_weights(self._plain)
         shared = spec.shared_initializer
         draw_weights(self.model, spec.layers, seed=spec.seed, shared_initializer=shared)
         for slot in itertools.chain(*self._slots):
             slot.assign(tf.zeros_like(slot))
-        self._scaling.assign(self.images.standardization if spec.standardized else (0.0, 1.0))
-        of = spec.optimizer
-        self._rates.assign((of.learning_rate, of.momentum, of.epsilon))
+        self._rates.assign((spec.optimizer.learning_rate, spec.optimizer.epsilon))
         self.seed = spec.seed
 
     def run(self, start: int, stop: int) -> np.ndarray:
@@ -151,7 +161,11 @@ class Trainer:
             calls.append((batches, first, min(last, whole), start))
         if last > whole:  # Keras's last batch of an epoch holds what is left
             calls.append((order[whole * size :][None], 0, 1, stop - 1))
+        kernel, bias = self.model.layers[1].get_weights()
+        self._first.set_weights((kernel[self._seen], bias))
         sums = [self._compiled_run(*map(tf.constant, call)) for call in calls]
+        kernel[self._seen], bias = self._first.get_weights()
+        self.model.layers[1].set_weights((kernel, bias))
         total: np.ndarray = np.asarray(sums, np.float64).sum(axis=0)
         return total
 
@@ -173,14 +187,14 @@ class Trainer:
         return (tf.cast(images, tf.float32) / 255.0 - self._scaling[0]) / self._scaling[1]
 
     def _run(self, batches: Any, first: Any, last: Any, step: Any) -> tf.Tensor:
-        images, labels = self._splits["train"]
-        weights = self.model.trainable_variables
+        images, labels = self._train_split
+        weights = self._trained.trainable_variables
 
         def body(index: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             batch = batches[index]
             y = tf.gather(labels, batch)
             with tf.GradientTape() as tape:
-                p = self.model(self.inputs(tf.gather(images, batch)), training=True)
+                p = self._trained(self.inputs(tf.gather(images, batch)), training=True)
                 losses = keras.losses.sparse_categorical_crossentropy(y, p)
                 loss = tf.reduce_mean(losses)
             gradients = tape.gradient(loss, weights)
@@ -206,11 +220,10 @@ def _adam(weights: Any, slots: Any, gradients: Any, iteration: Any, rates: Any) 
     for weight, m, v, gradient in zip(weights, *slots, gradients, strict=True):
         m.assign_add((gradient - m) * (1 - BETA_1))
         v.assign_add((tf.square(gradient) - v) * (1 - BETA_2))
-        weight.assign_sub(rate * m / (tf.sqrt(v) + rates[2]))
+        weight.assign_sub(rate * m / (tf.sqrt(v) + rates[1]))
 
 
-def _sgd(weights: Any, slots: Any, gradients: Any, _iteration: Any, rates: Any) -> None:
-    """Keras's SGD with momentum; momentum 0 is plain SGD."""
-    for weight, velocity, gradient in zip(weights, slots[0], gradients, strict=True):
-        velocity.assign(rates[1] * velocity - rates[0] * gradient)
-        weight.assign_add(velocity)
+def _sgd(weights: Any, _slots: Any, gradients: Any, _iteration: Any, rates: Any) -> None:
+    """Keras's SGD without momentum."""
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.assign_sub(rates[0] * gradient)

@@ -23,7 +23,7 @@ OTHERS: dict[type, dict[str, Any]] = {
         "units": 9, "activation": "tanh", "kernel": Initializer("Ones"),
         "bias": Initializer("Ones"), "normalization": "layer", "residual": True,
     },
-    Optimizer: {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "epsilon": 1e-3},
+    Optimizer: {"name": "sgd", "learning_rate": 0.1, "epsilon": 1e-3},
     Probe: {"name": "signal", "steps": (1, 3)},
     RunSpec: {
         "dataset": "other", "layers": SPEC.layers[:1], "seed": 1, "steps": 11, "batch_size": 32,
@@ -63,8 +63,8 @@ def test_the_order_of_layers_and_probes_counts() -> None:
 
 
 def test_specs_that_are_equal_have_one_key_whether_written_with_1_or_1_0() -> None:
-    whole = replace(SPEC, optimizer=Optimizer("sgd", learning_rate=1, momentum=0))
-    decimal = replace(SPEC, optimizer=Optimizer("sgd", learning_rate=1.0, momentum=0.0))
+    whole = replace(SPEC, optimizer=Optimizer("sgd", learning_rate=1))
+    decimal = replace(SPEC, optimizer=Optimizer("sgd", learning_rate=1.0))
     assert whole == decimal
     assert whole.key == decimal.key
 
@@ -75,11 +75,12 @@ def test_runs_of_one_network_and_batch_size_share_their_shape() -> None:
         replace(SPEC, seed=5, steps=3),
         replace(SPEC, layers=tuple(replace(x, kernel=Initializer("Ones")) for x in SPEC.layers)),
         replace(SPEC, optimizer=Optimizer(learning_rate=0.5, epsilon=1e-3)),
-        replace(SPEC, standardized=True, shared_initializer=True, probes=()),
+        replace(SPEC, shared_initializer=True, probes=()),
     ]
     assert {spec.shape for spec in same} == {SPEC.shape}
     other = [
         replace(SPEC, batch_size=32),
+        replace(SPEC, standardized=True),
         replace(SPEC, optimizer=Optimizer("sgd")),
         replace(SPEC, layers=(replace(SPEC.layers[0], activation="tanh"), SPEC.layers[1])),
     ]

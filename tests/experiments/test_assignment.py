@@ -99,7 +99,7 @@ def test_the_runs_are_the_assignments_network_and_training() -> None:
         hidden, output = run.spec.layers
         kernel = hidden.kernel
         assert (hidden, output) == (Layer(128, "relu", kernel), Layer(10, "softmax", kernel))
-        assert run.spec.optimizer == Optimizer("adam", 0.001, 0.0, 1e-7)
+        assert run.spec.optimizer == Optimizer("adam", 0.001, 1e-7)
         assert (run.spec.steps, run.spec.batch_size) == (7500, 64)
         assert not run.spec.shared_initializer
         assert not run.spec.standardized
