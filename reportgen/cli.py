@@ -135,7 +135,9 @@ def site(project: "Project", terminal: Terminal) -> None:
 
 
 @_command
-@click.argument("formats", nargs=-1, metavar="[pdf|docx|html|notebook|submission|all]...")
+@click.argument(  # publish.handin's, which is not imported for it
+    "formats", nargs=-1, type=click.Choice(["pdf", "docx", "html", "notebook", "submission"])
+)
 @click.option("--execute", is_flag=True, help="Run the notebook's training cells too (minutes).")
 def export(project: "Project", terminal: Terminal, formats: tuple[str, ...], execute: bool) -> None:
     """Write what is handed in: PDF, Word, one-file HTML, notebook, submission.zip (into build)."""

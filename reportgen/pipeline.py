@@ -216,7 +216,7 @@ def site(project: Project) -> Path:
 def status(project: Project) -> dict[str, Any]:
     """What is there, what is missing and what it will cost, as plain data."""
     from reportgen.experiments.registry import chosen, experiments
-    from reportgen.publish import wording
+    from reportgen.publish.wording import Wording
 
     store = project.store
     dataset = store.dataset(project.config.dataset)
@@ -235,7 +235,7 @@ def status(project: Project) -> dict[str, Any]:
         rows.append(
             {
                 "name": experiment.name,
-                "question": wording.question(project.root / "docs", experiment.name),
+                "question": Wording(project.root / "docs", experiment.name).said("question", {}),
                 "on": experiment in on,
                 "runs": len(specs),
                 "missing": len(missing),

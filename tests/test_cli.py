@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -21,6 +22,7 @@ from reportgen import pipeline
 from reportgen.cli import main
 from reportgen.engine.store import Store
 from reportgen.errors import InputError, Interrupted, ReportgenError
+from reportgen.publish import handin
 from reportgen.terminal import Terminal
 
 ROOT = Path(__file__).parents[1]
@@ -102,6 +104,14 @@ def test_bad_input_is_told_with_its_mend_and_exits_with_2(
     assert told in result.stderr
     assert "to mend it: " in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_an_export_is_one_of_those_there_are() -> None:
+    (formats,) = (it for it in main.commands["export"].params if it.name == "formats")
+    assert isinstance(formats.type, click.Choice)
+    assert list(formats.type.choices) == list(handin.FILES)
+    told = reportgen("export", "odt", expect=2).stderr
+    assert all(f"'{name}'" in told for name in ("odt", *handin.FILES))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ said of them, captions and sentences, stands in docs/experiments/.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,15 +169,4 @@ def write(
 
 def _decide(claim: Claim, results: Results) -> dict[str, Any]:
     told = {**vars(claim.test(results))}
-    return {"test": typeset(told.pop("how")), "evidence": claim.evidence, **told}
-
-
-def typeset(test: str) -> str:
-    """Numbers of a test's words as pages set them: a minus sign, 1e-07 as a power of ten."""
-
-    def power(number: re.Match[str]) -> str:
-        factor = "" if number[1] == "1" else rf"{number[1]} \times "
-        return f"${factor}10^{{{int(number[2])}}}$"
-
-    signed = re.sub(r"(?<![\w-])-(?=\d)", "−", test)
-    return re.sub(r"(?<![\w.])([\d.]+)e([+-]\d+)\b", power, signed)
+    return {"test": told.pop("how"), "evidence": claim.evidence, **told}

@@ -8,7 +8,7 @@ from typing import Any
 
 from reportgen.publish import numbers
 from reportgen.publish.citations import Citations
-from reportgen.publish.faults import Fault, nearest
+from reportgen.publish.faults import Fault, nearest, refuse
 
 Evidence = Mapping[str, Mapping[str, Any]]
 
@@ -69,21 +69,21 @@ class Book:
     faults: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        ids: list[tuple[str, str]] = []
+        clashes = []
         for name, shown in self.evidence.items():
             for kind in ("figure", "table"):
                 for id, data in shown.get(f"{kind}s", {}).items():
+                    clashes += [(name, id)] if id in self.exhibits else []
                     self.exhibits[id] = Exhibit(id, kind, name, data)
-                    ids.append((name, id))
             for id, claim in shown.get("claims", {}).items():
+                clashes += [(name, id)] if id in self.claims else []
                 self.claims[id] = claim
-                ids.append((name, f"claim {id}"))
-        known = [id for _, id in ids]
-        self._clashes = [
-            Fault(f"build/evidence/{name}", 1, f"the id {id!r} is used twice", "rename one")
-            for name, id in ids
-            if known.count(id) > 1
-        ]
+        refuse(
+            [
+                Fault(f"build/evidence/{name}", 1, f"the id {id!r} is used twice", "rename one")
+                for name, id in clashes
+            ]
+        )
 
     def number(self, nav: Sequence[str]) -> None:
         """End the first pass: number the exhibits in the order of the nav."""
@@ -94,7 +94,7 @@ class Book:
                 count[exhibit.kind] += 1
                 exhibit.number, exhibit.page = count[exhibit.kind], page
         self.drawing = True
-        self.stands, self.placed, self.cited, self.faults = {}, [], set(), self._clashes
+        self.stands, self.placed, self.cited, self.faults = {}, [], set(), []
 
     def fault(self, text: str, mend: str = "", *, line: int = 0) -> None:
         """Note a fault at the line of the page that is being rendered."""

@@ -4,19 +4,16 @@ Labels are citeproc's (Chicago author-date, which tells 2020a from 2020b) with a
 year. What pandoc said is kept beside the pages, since asking it costs half a second.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reportgen.errors import InputError, ReportgenError
 from reportgen.publish import pandoc
-from reportgen.publish.files import write_changed
+from reportgen.publish.files import once
 
-_FORMAT = b"1"  # raise by hand when what is kept changes
 _LABEL = r'data-cites="([^"]+)">\((.+?)\)</span>'
 _ENTRY = r'<div id="ref-([^"]+)" class="csl-entry"[^>]*>\n(.*?)\n</div>'
 
@@ -37,19 +34,10 @@ def load(bibliography: Path, cache: Path) -> Citations:
     """
     if not bibliography.is_file():
         return Citations({}, {})
-    source = bibliography.read_bytes()
-    digest = hashlib.sha256(_FORMAT + source).hexdigest()
-    try:
-        kept = json.loads(cache.read_text(encoding="utf-8"))
-        assert kept["digest"] == digest
-    except (OSError, ValueError, LookupError, TypeError, AssertionError):
-        kept = {"digest": digest, **_ask_pandoc(bibliography)}
-        write_changed(cache, json.dumps(kept, ensure_ascii=False, indent=1).encode())
-    labels = {key: (author, year) for key, (author, year) in kept["labels"].items()}
-    return Citations(labels, kept["entries"])
+    return once(cache, lambda: _ask_pandoc(bibliography), of=bibliography.read_bytes())
 
 
-def _ask_pandoc(bibliography: Path) -> dict[str, Any]:
+def _ask_pandoc(bibliography: Path) -> Citations:
     try:
         items = json.loads(pandoc.convert("--from=bibtex", "--to=csljson", str(bibliography))[0])
         cited = "\n\n".join(f"[@{{{item['id']}}}]" for item in items)
@@ -71,4 +59,4 @@ def _ask_pandoc(bibliography: Path) -> dict[str, Any]:
         arxiv = re.search(r"arxiv\.org/abs/(.+)", urls.get(key, "") if "doi.org" in body else "")
         more = f' <a href="https://arxiv.org/abs/{arxiv[1]}">arXiv:{arxiv[1]}</a>.' if arxiv else ""
         entries[key] = re.sub(r">https?://([^<]+)</a>", r">\1</a>", body) + more
-    return {"labels": labels, "entries": entries}
+    return Citations(labels, entries)

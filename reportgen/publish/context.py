@@ -1,58 +1,16 @@
 """The names that a page may use, and how a wrong one is told."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
 from jinja2.runtime import Undefined
+from jinja2.utils import missing
 
 from reportgen.publish import mathml, numbers
 from reportgen.publish.book import Book
 from reportgen.publish.faults import nearest
 from reportgen.publish.macros import Macros
-
-
-class Names(Mapping[str, Any]):
-    """Nested values that know their path, so that a wrong name is told in full.
-
-    A key always wins over a method of the mapping: `values.x.items` is the value, if there is one.
-    """
-
-    def __init__(self, path: str, values: Mapping[str, Any]) -> None:
-        self._path, self._values = path, values
-
-    def __getitem__(self, key: str) -> Any:
-        value = self._values[key]
-        return Names(f"{self._path}.{key}", value) if isinstance(value, Mapping) else value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def missing(self, key: str) -> str:
-        """What to say of a key that is not there."""
-        return f"{self._path}.{key} does not exist; {nearest(key, self._values)}"
-
-
-class Missing(jinja2.ChainableUndefined, jinja2.StrictUndefined):
-    """Strict, but `a.b.c` names the first part that is missing, and printing it ends no page."""
-
-
-class _Environment(jinja2.Environment):
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Names):
-            if attribute in obj:
-                return obj[attribute]
-            if attribute not in ("items", "keys", "values", "get"):
-                return self.undefined(obj.missing(attribute))
-        return super().getattr(obj, attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(obj, Names) and argument not in obj:
-            return self.undefined(obj.missing(str(argument)))
-        return super().getitem(obj, argument)
 
 
 def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja2.Environment:
@@ -64,17 +22,26 @@ def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja
     def told(_context: jinja2.runtime.Context, value: Any) -> Any:
         if not isinstance(value, Undefined):
             return value
-        if value._undefined_hint:
-            text, _, mend = value._undefined_hint.partition("; ")
-        else:
-            name = str(value._undefined_name)
-            text, mend = f"{name} does not exist", nearest(name, env.globals)
-        book.fault(text, mend)
+        book.fault(value._undefined_message)
         return ""
 
-    env = _Environment(
+    class Missing(jinja2.ChainableUndefined, jinja2.StrictUndefined):
+        """Strict, but `a.b.c` tells of the first part that is missing, and what there is."""
+
+        @property
+        def _undefined_message(self) -> str:
+            known = env.globals if self._undefined_obj is missing else self._undefined_obj
+            path = _path(known, env.globals)
+            if self._undefined_hint or path is None:
+                return super()._undefined_message
+            name = str(self._undefined_name)
+            mend = nearest(name, known)
+            return f"{path}{name} does not exist" + (f"; {mend}" if mend else "")
+
+    env = jinja2.Environment(
         undefined=Missing, finalize=told, keep_trailing_newline=True, optimized=False
     )
+    env.getattr = env.getitem  # type: ignore[assignment]  # a key wins over a dict's method
     env.filters |= numbers.FILTERS
     env.filters["sci"] = numbers.passing(
         lambda value, n=1: macros.formula(numbers.scientific(value, n))
@@ -82,14 +49,23 @@ def environment(book: Book, macros: Macros, context: Mapping[str, Any]) -> jinja
     env.filters["ranges"] = numbers.ranges
     env.filters["verbatim"] = numbers.passing(mathml.verbatim)
     env.filters["prose"] = macros.prose
-    values = {name: shown.get("values", {}) for name, shown in book.evidence.items()}
-    shared = {
-        "values": values,
+    env.globals |= {
+        "values": {name: shown.get("values", {}) for name, shown in book.evidence.items()},
         "experiments": book.evidence,
         "target": macros.target,
         **context,
+        **macros.names(),
     }
-    for name, value in shared.items():
-        env.globals[name] = Names(name, value) if isinstance(value, Mapping) else value
-    env.globals |= macros.names()
     return env
+
+
+def _path(wanted: object, names: Mapping[str, Any], at: str = "") -> str | None:
+    """`a.b.`, which stands before the names of the mapping `wanted`, if it is found in `names`."""
+    if wanted is names:
+        return at
+    below = (
+        _path(wanted, value, f"{at}{name}.")
+        for name, value in names.items()
+        if isinstance(value, Mapping)
+    )
+    return next(filter(None, below), None)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from markdown.extensions.toc import slugify
 
@@ -91,7 +91,8 @@ def compose(
     brief = re.sub(r"^(## .+)$", r"\1 {.unnumbered .unlisted}", texts["index.md"], flags=re.M)
     texts["index.md"] = "# The answer in brief {.unnumbered}\n" + brief.split(opening, 1)[1]
     named = {page: _as_section(page, text) for page, text in texts.items() if page != _LIVE}
-    return Document(title, opening, author, named, docs, build)
+    abstract = "\n\n".join(filter(None, [pages.stand_in(context), opening]))
+    return Document(title, abstract, author, named, docs, build)
 
 
 def pdf(document: Document, path: Path) -> list[str]:
@@ -108,28 +109,24 @@ def pdf(document: Document, path: Path) -> list[str]:
     )
     typ = document.build / "report.typ"
     write_changed(typ, source.encode())
-    options: dict[str, Any] = {"format": "pdf", "timestamp": timestamp()}
     author = document.author
     inputs = {"author": author["name"], "statement": author["statement"]}
     inputs |= {"about": "\n\n".join(about(author))}
     compiler = typst.Compiler(str(typ), root=str(document.build), sys_inputs=inputs)
-    warnings = []
-    try:
-        data = compiler.compile(pdf_standards=["a-2u"], **options)
-    except typst.TypstError as error:
-        lacking = sorted(
-            set(re.findall(r'text `"(.+?)"` could not be displayed', error.diagnostic))
-        )
-        if not lacking:
-            raise _explained(error.diagnostic, document, source) from error
-        warnings.append(
-            f"no font that is installed has {' '.join(lacking)}: the PDF shows boxes instead "
-            "(install one, such as Noto Sans, and export again)"
-        )
+    warnings: list[str] = []
+    standard: Literal["a-2u"] | None
+    for standard in ("a-2u", None):  # the standard refuses a character that no font has
         try:
-            data = compiler.compile(**options)
-        except typst.TypstError as other:  # one that the missing characters hid
-            raise _explained(other.diagnostic, document, source) from other
+            data = compiler.compile(format="pdf", timestamp=timestamp(), pdf_standards=standard)
+            break
+        except typst.TypstError as error:
+            lacking = set(re.findall(r'text `"(.+?)"` could not be displayed', error.diagnostic))
+            if warnings or not lacking:
+                raise _explained(error.diagnostic, document, source) from error
+            warnings.append(
+                f"no font that is installed has {' '.join(sorted(lacking))}: the PDF shows boxes "
+                "instead (install one, such as Noto Sans, and export again)"
+            )
     assert isinstance(data, bytes)
     write_changed(path, data)
     return warnings

@@ -2,14 +2,20 @@
 
 import hashlib
 import os
+import pickle
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import jinja2
 
 from reportgen.errors import InputError, ReportgenError
+
+T = TypeVar("T")
 
 
 def read_text(path: Path) -> str:
@@ -40,6 +46,18 @@ def write_changed(path: Path, data: bytes) -> bool:
             hint=f"make {path.parent} writable, free some space, and try again",
         ) from error
     return True
+
+
+def once(path: Path, make: Callable[[], T], *, of: object) -> T:
+    """What `make` gives, kept in the file and made again for another `of` or by other code."""
+    key = (code(), of)
+    with suppress(Exception):  # none is there, or not whole
+        before, made = pickle.loads(path.read_bytes())
+        if before == key:
+            return made  # type: ignore[no-any-return]  # by this code, whose types are checked
+    made = make()
+    write_changed(path, pickle.dumps((key, made)))
+    return made
 
 
 def compiled(build: Path) -> jinja2.BytecodeCache:

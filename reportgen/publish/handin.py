@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reportgen.errors import InputError, ReportgenError
+from reportgen.errors import ReportgenError
 from reportgen.publish import exports, notebook, submission
 from reportgen.publish.book import Evidence
 
@@ -36,18 +36,11 @@ def export(
     context: Mapping[str, Any],
     execute: bool = False,
 ) -> Exported:
-    """Write the files wanted (names of `FILES`; none or "all" means all of them) into build/.
+    """Write the files wanted (names of `FILES`; none means all of them) into build/.
 
     Raises:
-        InputError: An unknown name.
         InputError: With every fault of every page; then nothing is written.
     """
-    if unknown := [name for name in wanted if name not in (*FILES, "all")]:
-        raise InputError(
-            f"there is no export {unknown[0]!r}", hint=f"there are {', '.join(FILES)} and all"
-        )
-    if not wanted or "all" in wanted:
-        wanted = list(FILES)
     docs, build, done = project / "docs", project / "build", Exported()
     document = exports.compose(docs, build, evidence=evidence, context=context)
 
@@ -62,8 +55,9 @@ def export(
             return notebook.notebook(cells, path, execute=execute)
         return submission.pack(project, path, context, title=document.title)
 
-    needed = {"pdf", "notebook"} if "submission" in wanted else set()
-    for name in [name for name in FILES if name in {*wanted, *needed}]:
+    chosen = set(wanted or FILES)
+    chosen |= {"pdf", "notebook"} if "submission" in chosen else set()
+    for name in [name for name in FILES if name in chosen]:
         path = build / FILES[name]
         try:
             done.warnings += [f"{path.name}: {warning}" for warning in write(name, path)]

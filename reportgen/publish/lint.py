@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.publish import wording
 from reportgen.publish.faults import Fault
 from reportgen.publish.files import read_text
 from reportgen.publish.pages import Rendered, read_nav
@@ -54,7 +53,7 @@ def check(docs: Path, *, rendered: Rendered | None = None) -> list[Fault]:
     faults: list[Fault] = []
     for page in read_nav(docs):
         faults += _page(f"docs/{page}", read_text(docs / page))
-    for path in sorted(wording.folder(docs).glob("*.toml")):
+    for path in sorted((docs / "experiments").glob("*.toml")):
         faults += _wording(f"docs/experiments/{path.name}", read_text(path))
     for key in rendered.uncited if rendered else ():
         faults.append(Fault("docs/references.bib", 1, f"no page cites {key!r}", "cite or drop it"))

@@ -69,6 +69,12 @@ def short(value: object, digits: int = 4) -> str:
     return sign + (f"${factor}10^{{{int(exponent)}}}$" if power else mantissa)
 
 
+def typeset(text: str) -> str:
+    """A text with its negative numbers and powers of ten, -0.5 and 1e-07, written by `short`."""
+    number = r"(?<![\w.-])(?=-|[\d.]+e)-?\d+(?:\.\d+)?(?:e[+-]\d+)?\b"
+    return re.sub(number, lambda it: short(float(it[0]), 6), text)
+
+
 def words(value: object) -> str:
     """A whole number up to twenty as a word, others in digits."""
     number = _number(value)
@@ -88,7 +94,7 @@ def ranges(values: list[int]) -> str:
     return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts)
 
 
-def interval(effect: object, low: object, high: object, unit: str = "") -> str:
+def interval(effect: object, low: object, high: object) -> str:
     """An effect with its interval, at the places that its width justifies; signed across zero."""
     numbers = [n for n in (_number(effect), _number(low), _number(high)) if n is not None]
     if _number(effect) is None:
@@ -102,7 +108,7 @@ def interval(effect: object, low: object, high: object, unit: str = "") -> str:
     else:
         told = [write(number, min(max(fine, 0), 6)) for number in numbers]
     bounds = f" [{told[1]},\u00a0{told[2]}]" if len(told) == 3 else ""
-    return f"{told[0]}{bounds} {unit}".rstrip()
+    return told[0] + bounds
 
 
 def powers(cell: str) -> str:

@@ -15,7 +15,7 @@ import jinja2
 from mkdocs.utils.yaml import yaml_load
 
 from reportgen.errors import InputError
-from reportgen.publish import citations, mathml
+from reportgen.publish import citations, mathml, numbers
 from reportgen.publish.book import Book, Evidence, Exhibit, Placed
 from reportgen.publish.context import environment
 from reportgen.publish.faults import Fault, nearest, refuse
@@ -25,13 +25,6 @@ from reportgen.publish.scan import line_of
 from reportgen.publish.site_macros import SiteMacros
 
 _FRONT_MATTER = re.compile(r"\A(?:---\n.*?\n---\n+)?", re.S)
-_BANNER = """\
-<p class="banner" role="note"><strong>Stand-in data.</strong> The data set asked for could not be \
-had: this copy of the report was computed from {{ dataset.title }} ({{ dataset.train | fixed }} \
-images to train on, {{ dataset.test | fixed }} to test on), and its numbers are not those of the \
-full report.</p>
-
-"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,12 @@ def render(docs: Path, out: Path, *, evidence: Evidence, context: Mapping[str, A
         InputError: With every fault of every page; then nothing is written.
     """
     texts, book = compose(docs, out.parent, evidence=evidence, context=context, target=SiteMacros)
+    if told := stand_in(context):
+        banner = f'<p class="banner" role="note" markdown="1">{told}</p>\n\n'
+        texts = {
+            page: _FRONT_MATTER.sub(lambda front: front[0] + banner, text)
+            for page, text in texts.items()
+        }
     changed = [page for page, text in texts.items() if write_changed(out / page, text.encode())]
     for path in sorted(out.glob("*.md")):
         if path.name not in texts:
@@ -106,7 +105,7 @@ def compose(
         InputError: With every fault of every page.
     """
     nav = read_nav(docs)
-    known = citations.load(docs / "references.bib", build / "citations.json")
+    known = citations.load(docs / "references.bib", build / "citations.pickle")
     book = Book(evidence, build / "evidence", known)
     env = environment(book, target(book), context)
     sources = {page: read_text(docs / page) for page in [*nav, *extra]}
@@ -122,13 +121,20 @@ def compose(
         for at in lone:
             book.faults.append(Fault(f"docs/{page}", line_of(sources[page], at), text, mend))
     refuse(book.faults)
-    if context.get("dataset", {}).get("fallback"):
-        banner = env.from_string(_BANNER).render()
-        texts = {
-            page: _FRONT_MATTER.sub(lambda front: front[0] + banner, text)
-            for page, text in texts.items()
-        }
     return texts, book
+
+
+def stand_in(context: Mapping[str, Any]) -> str:
+    """What a reader has to know first, where the data set asked for could not be had; else ""."""
+    dataset = context.get("dataset", {})
+    if not dataset.get("fallback"):
+        return ""
+    return (
+        "**Stand-in data.** The data set asked for could not be had: this copy of the report was "
+        f"computed from {dataset['title']} ({numbers.fixed(dataset['train'])} images to train on, "
+        f"{numbers.fixed(dataset['test'])} to test on), and its numbers are not those of the full "
+        "report."
+    )
 
 
 def read_nav(docs: Path) -> list[str]:
@@ -173,8 +179,5 @@ def _page(env: jinja2.Environment, book: Book, page: str) -> str:
         # Jinja rewrites the traceback of what a page raised to the page's own lines.
         stack = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno or 1 for frame in stack if frame.filename == "<template>"]
-        text, mend = str(error) or repr(error), ""
-        if name := re.fullmatch(r"'(\w+)' is undefined", text):
-            text, mend = f"{name[1]} does not exist", nearest(name[1], env.globals)
-        book.fault(text, mend, line=[1, *lines][-1])
+        book.fault(str(error) or repr(error), line=[1, *lines][-1])
     return ""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.errors import ReportgenError
-from reportgen.publish.files import code, compiled, mirror, read_text, write_changed
+from reportgen.publish.files import code, compiled, mirror, once, read_text, write_changed
 
 # The typeface with a MATH table, without which roots and brackets do not stretch.
 _MATH_FONT = "STIXTwoMath-Regular.ttf"
@@ -65,23 +65,20 @@ def build(project: Path) -> Path:
 
 def _gather(project: Path, pages: Path) -> None:
     """Put beside the pages what they show: the theme's additions, the figures, the math font."""
-    assets = project / "docs" / "assets"
     formulas = "".join(
         formula
         for page in sorted(pages.glob("*.md"))
         for formula in re.findall(r"(?s)<math.*?</math>", page.read_text(encoding="utf-8"))
     )
-    style = project / "build" / "math.css"
     characters = "".join(sorted({*html.unescape(re.sub("<[^>]*>", "", formulas))}))
-    of = (characters, code(), _versions())
-    # Last, so that a file that was cut lacks it.
-    mark = f"/* {hashlib.sha256(repr(of).encode()).hexdigest()} */\n".encode()
-    if not style.is_file() or not style.read_bytes().endswith(mark):
-        write_changed(style, _math_style(characters) + mark)
-    mirror(_under(assets) | {style.name: style}, pages / "assets")
-    evidence = _under(project / "build" / "evidence")
-    shown = {name: path for name, path in evidence.items() if path.suffix in (".svg", ".csv")}
-    mirror(shown, pages / "evidence")
+    mirror(_under(project / "docs" / "assets"), pages / "assets")
+    style = once(
+        project / "build" / "math.pickle",
+        lambda: _math_style(characters),
+        of=(characters, _versions()),
+    )
+    write_changed(pages / "assets" / "math.css", style)  # after the mirror, which takes it away
+    mirror(_shown(project), pages / "evidence")
 
 
 def _math_style(characters: str) -> bytes:
@@ -126,10 +123,16 @@ def _settings(project: Path) -> bytes:
 def _inputs(project: Path, pages: Path) -> bytes:
     """Digest of all that the site depends on: how it is built, pages and what they show."""
     digest = hashlib.sha256(_settings(project))
-    shown = [*_under(project / "docs").values(), *_under(project / "build" / "evidence").values()]
+    shown = [*_under(project / "docs").values(), *_shown(project).values()]
     for path in [*sorted(pages.glob("*.md")), *shown]:
         digest.update(os.fsencode(path) + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest().encode()
+
+
+def _shown(project: Path) -> dict[str, Path]:
+    """What pages show of the evidence, beside which lie its numbers and what an export drew."""
+    evidence = _under(project / "build" / "evidence")
+    return {name: path for name, path in evidence.items() if path.suffix in (".svg", ".csv")}
 
 
 def _under(folder: Path) -> dict[str, Path]:

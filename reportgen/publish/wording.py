@@ -33,16 +33,6 @@ _jinja.filters |= numbers.FILTERS
 _jinja.filters["sci"] = numbers.passing(lambda value, n=1: f"${numbers.scientific(value, n)}$")
 
 
-def folder(docs: Path) -> Path:
-    """Where the wording lies."""
-    return docs / "experiments"
-
-
-def question(docs: Path, name: str) -> str:
-    """What an experiment asks."""
-    return _Wording(docs, name).said("question")
-
-
 def fill(evidence: Evidence, docs: Path, context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The evidence with its words, numbers in their places.
 
@@ -52,14 +42,14 @@ def fill(evidence: Evidence, docs: Path, context: Mapping[str, Any]) -> dict[str
     _jinja.bytecode_cache = compiled(docs.parent / "build")
     filled, faults = {}, []
     for name, shown in evidence.items():
-        wording = _Wording(docs, name)
+        wording = Wording(docs, name)
         filled[name] = _fill(wording, shown, {**context, **shown.get("values", {})})
         faults += wording.faults
     refuse(faults)
     return filled
 
 
-def _fill(wording: "_Wording", shown: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+def _fill(wording: "Wording", shown: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     head = {key: wording.said(key, names) for key in _HEAD}
     figures = {
         id: {key: wording.said(f"figures.{id}.{key}", names) for key in ("caption", "alt")}
@@ -77,23 +67,11 @@ def _fill(wording: "_Wording", shown: Mapping[str, Any], names: dict[str, Any]) 
     return {**shown, **head, "figures": figures, "tables": tables, "claims": claims}
 
 
-def sentence(docs: Path, experiment: str, id: str, names: Mapping[str, Any]) -> str:
-    """A claim's sentence for an outcome (its verdict, figures and details), for tests.
-
-    Raises:
-        InputError: A name that the outcome lacks.
-    """
-    wording = _Wording(docs, experiment)
-    said = wording.said(f"claims.{id}.{names['verdict']}", names)
-    refuse(wording.faults)
-    return said
-
-
-class _Wording:
-    """One file, read with its faults noted."""
+class Wording:
+    """One experiment's file; `faults` holds what is wrong with it and with what was said."""
 
     def __init__(self, docs: Path, name: str) -> None:
-        path = folder(docs) / f"{name}.toml"
+        path = docs / "experiments" / f"{name}.toml"
         self.page, self.source = f"docs/experiments/{path.name}", ""
         self.faults: list[Fault] = []
         self.content: Any = None
@@ -105,7 +83,7 @@ class _Wording:
         except (ValueError, RecursionError) as error:  # as of reportgen.toml
             self._fault(str(error), "mend that line")
 
-    def said(self, key: str, names: Mapping[str, Any] | None = None) -> str:
+    def said(self, key: str, names: Mapping[str, Any]) -> str:
         """The text under a dotted key, its placeholders filled with what `names` holds."""
         raw = self.content
         for part in key.split("."):
@@ -115,8 +93,6 @@ class _Wording:
                 self._fault(f"{key} is missing", "add it")
             return ""
         text = " ".join(raw.split())
-        if names is None:
-            return text
         try:
             return _jinja.get_template(text).render(names)
         except OSError:  # of the disk, where compiled ones are kept

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.experiments.evidence import Outcome
-from reportgen.publish import wording
+from reportgen.publish.faults import refuse
+from reportgen.publish.wording import Wording
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -13,4 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 def said(experiment: str, claim: str, outcome: Outcome, **values: Any) -> str:
     """The claim's sentence for an outcome; `values` are the experiment's, where it names them."""
     names = {**values, **asdict(outcome), **outcome.details}
-    return wording.sentence(DOCS, experiment, claim, names)
+    words = Wording(DOCS, experiment)
+    sentence = words.said(f"claims.{claim}.{outcome.verdict}", names)
+    refuse(words.faults)
+    return sentence

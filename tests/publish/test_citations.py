@@ -9,7 +9,7 @@ from reportgen.publish.citations import load
 
 
 def test_labels_are_author_and_year_and_tell_equal_ones_apart(report: Report) -> None:
-    known = load(report.docs / "references.bib", report.root / "build" / "citations.json")
+    known = load(report.docs / "references.bib", report.root / "build" / "citations.pickle")
     assert known.labels["he2015"] == ("He et al.", "2015")
     assert known.labels["glorot2010"] == ("Glorot and Bengio", "2010")
     assert {known.labels["lu2020"][1], known.labels["lu2020b"][1]} == {"2020a", "2020b"}
@@ -38,7 +38,7 @@ def test_entries_that_nobody_cites_are_told(report: Report) -> None:
 def test_pandoc_is_asked_again_only_when_the_file_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bib, cache = tmp_path / "references.bib", tmp_path / "citations.json"
+    bib, cache = tmp_path / "references.bib", tmp_path / "citations.pickle"
     bib.write_text(BIB)
     first = load(bib, cache)
     calls: list[object] = []
@@ -57,7 +57,7 @@ def test_pandoc_is_asked_again_only_when_the_file_changed(
 
 
 def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
-    bib, cache = tmp_path / "references.bib", tmp_path / "citations.json"
+    bib, cache = tmp_path / "references.bib", tmp_path / "citations.pickle"
     bib.write_text(BIB)
     cache.write_text("{torn")
     assert "he2015" in load(bib, cache).labels
@@ -75,4 +75,4 @@ def test_a_broken_bibliography_is_told(tmp_path: Path) -> None:
     bib = tmp_path / "references.bib"
     bib.write_text("@article{he2015, title={open")
     with pytest.raises(InputError, match=r"references\.bib cannot be read"):
-        load(bib, tmp_path / "citations.json")
+        load(bib, tmp_path / "citations.pickle")

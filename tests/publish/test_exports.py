@@ -9,10 +9,10 @@ from typing import Any
 import nbformat
 import pypdf
 import pytest
-from publish.sample_report import Report
+from publish.sample_report import CONTEXT, Report
 
 from reportgen.errors import InputError
-from reportgen.publish import handin, notebook, submission
+from reportgen.publish import handin, notebook, site, submission
 
 AUTHOR = {
     "name": "Zoë *Łukasz* #1 $x$ [y] _z_ @w",
@@ -96,6 +96,26 @@ def test_a_character_that_no_font_has_is_named_and_the_rest_is_written(handed: R
     assert "\u0378" in warning or r"\u{378}" in warning
 
 
+def test_stand_in_data_is_said_once_before_all_else(handed: Report) -> None:
+    handed.context = {**handed.context, "dataset": {**CONTEXT["dataset"], "fallback": True}}
+    handed.page("export/notebook.md", NOTEBOOK)
+    assert export(handed, "pdf", "docx", "html", "notebook").failures == []
+    sheets = pypdf.PdfReader(handed.root / "build" / "report.pdf").pages
+    with zipfile.ZipFile(handed.root / "build" / "report.docx") as packed:
+        word = packed.read("word/document.xml").decode()
+    told = [
+        "".join(sheet.extract_text() for sheet in sheets),
+        re.sub(r"<[^>]+>", "", word),
+        re.sub(r"<[^>]+>", "", read(handed, "report.html").decode()),
+        "".join(cell["source"] for cell in json.loads(read(handed, "report.ipynb"))["cells"]),
+    ]
+    for text in told:
+        assert text.count("Stand-in data.") == 1
+        assert "banner" not in text
+        assert text.index("Stand-in data.") < text.index("With zero in every weight")
+    assert "Stand-in data." in sheets[0].extract_text()
+
+
 def test_the_word_file_has_real_headings_equations_and_sharp_figures(handed: Report) -> None:
     assert export(handed, "docx").failures == []
     with zipfile.ZipFile(handed.root / "build" / "report.docx") as packed:
@@ -112,6 +132,16 @@ def test_the_word_file_has_real_headings_equations_and_sharp_figures(handed: Rep
     assert all(name.endswith(".png") for name in media)
     shown = re.findall(r"Figure.1", body)
     assert shown
+
+
+def test_an_export_gives_no_reason_to_build_the_site_again(handed: Report) -> None:
+    handed.render()
+    left = site.build(handed.root).with_name("left")
+    left.touch()
+    assert export(handed, "docx").failures == []
+    assert list((handed.root / "build" / "evidence").rglob("*.png"))
+    site.build(handed.root)
+    assert left.exists()
 
 
 def test_the_one_file_html_needs_no_other_file(handed: Report) -> None:

@@ -44,7 +44,7 @@ bib = st.lists(st.one_of(st.sampled_from(BIB_PIECES), junk), max_size=30).map(""
 def test_any_bibliography_is_read_or_refused(content: bytes, place: Path) -> None:
     (place / "references.bib").write_bytes(content)
     with bounded():
-        known = citations.load(place / "references.bib", place / "citations.json")
+        known = citations.load(place / "references.bib", place / "citations.pickle")
         assert all(isinstance(part, str) for label in known.labels.values() for part in label)
 
 

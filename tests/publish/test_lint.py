@@ -2,7 +2,7 @@ import pytest
 from publish.sample_report import Report
 
 from reportgen.errors import InputError
-from reportgen.publish import lint, wording
+from reportgen.publish import lint
 
 
 def told(report: Report, text: str) -> list[str]:
@@ -128,8 +128,8 @@ def test_captions_compare_no_initializers_and_claims_may(report: Report) -> None
     "text", ["x = " + "[" * 5000, "x = " + "9" * 5000, ".".join("x" * 5000) + " = 0"]
 )
 def test_words_beyond_python_are_a_fault(report: Report, text: str) -> None:
-    wording.folder(report.docs).mkdir()
-    (wording.folder(report.docs) / "forward.toml").write_text(text)
+    (report.docs / "experiments").mkdir()
+    (report.docs / "experiments" / "forward.toml").write_text(text)
     assert any("forward.toml:1" in str(fault) for fault in lint.check(report.docs))
 
 

@@ -41,11 +41,17 @@ def test_scientific_notation_is_latex() -> None:
     assert numbers.scientific(2.13e-15) == r"2.1 \times 10^{-15}"
 
 
+def test_numbers_in_a_text_are_set_as_in_a_sentence() -> None:
+    text = "-0.5 of 1.1e-07, ±1e-16 and -2e-05 in layer-2, seeds 0-9, 1234567 of 0.10"
+    assert numbers.typeset(text) == (
+        r"−0.5 of $1.1 \times 10^{-7}$, ±$10^{-16}$ and −$2 \times 10^{-5}$ in layer-2, seeds 0-9, "
+        "1234567 of 0.10"
+    )
+
+
 def test_an_interval_has_the_places_its_width_justifies_and_signs_across_zero() -> None:
     assert numbers.interval(0.00023, -0.00058, 0.00104) == "+0.0002 [−0.0006,\u00a0+0.0010]"
-    assert (
-        numbers.interval(0.5012, 0.4951, 0.5073, "a layer") == "0.501 [0.495,\u00a00.507] a layer"
-    )
+    assert numbers.interval(0.5012, 0.4951, 0.5073) == "0.501 [0.495,\u00a00.507]"
     assert numbers.interval(None, None, None) == "—"
     assert numbers.interval(0.1135, None, None) == "0.1135"
     assert numbers.interval(0.1135, 0.1135, 0.1135) == "0.1135 [0.1135,\u00a00.1135]"

@@ -175,6 +175,7 @@ def test_every_fault_of_every_page_is_listed_with_line_and_nearest_name(report: 
         ('# A\n\n{{ claim("he-glorot") }}', "assumes"),
         ('# A\n\n{{ figure("curves") }}', "'curves' stands in docs/index.md already; refer to it"),
         ("# A\n\n{{ values.forward.slope['hi'] }}", "values.forward.slope.hi does not exist"),
+        ("# A\n\n{{ dataset.title.x }}", "docs/part-3.md:3: 'str object' has no attribute 'x'"),
         ("# A\n\n{{ [].pop() }}", "docs/part-3.md:3: pop from empty list"),
         ("# A\n\n{{ '{a}'.format() }}", "docs/part-3.md:3: 'a'"),
         ("# A\n\n{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "docs/part-3.md:"),
@@ -183,6 +184,12 @@ def test_every_fault_of_every_page_is_listed_with_line_and_nearest_name(report: 
 )
 def test_a_broken_placeholder_is_told_with_its_line(report: Report, text: str, fault: str) -> None:
     assert fault in faults(report, "part-3.md", text)
+
+
+def test_a_value_wins_over_a_method_of_its_name(report: Report) -> None:
+    report.page("part-2.md", "# {{ experiments.forward.values.layers }} {{ cite('lu2020b') }}\n")
+    report.render()
+    assert report.text("part-2.md").startswith("# 10 ")
 
 
 def test_nothing_is_written_when_a_page_fails(report: Report) -> None:
@@ -232,13 +239,12 @@ def test_a_nav_that_yaml_cannot_read_is_told(report: Report, more: bytes) -> Non
         report.render()
 
 
-def test_stand_in_data_is_said_on_every_page(report: Report) -> None:
+def test_that_data_stand_in_is_said_below_the_front_matter(report: Report) -> None:
     report.context = {**CONTEXT, "dataset": {**CONTEXT["dataset"], "fallback": True}}
-    rendered = report.render()
-    for page in rendered.pages:
-        assert 'class="banner"' in report.text(page)
-        assert "MNIST" in report.text(page)
-    assert report.text("claims.md").startswith("---\nhide: [toc]\n---\n")
+    report.render()
+    page = report.text("claims.md")
+    assert page.startswith('---\nhide: [toc]\n---\n<p class="banner"')
+    assert "computed from MNIST (48,000 images to train on, 10,000 to test on)" in page
 
 
 def test_the_same_inputs_give_the_same_bytes(report: Report, tmp_path: Path) -> None:

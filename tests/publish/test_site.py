@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from mkdocs.structure.pages import Page
-from publish.sample_report import Report
+from publish.sample_report import CONTEXT, Report
 
 from reportgen.errors import ReportgenError
 from reportgen.publish import site
@@ -33,6 +33,14 @@ def test_pages_name_no_generator_and_no_other_host(report: Report) -> None:
         assert "unpkg" not in text
         assert "fonts.g" not in text
         assert "Made with" not in text
+
+
+def test_stand_in_data_is_said_on_every_page(report: Report) -> None:
+    report.context = {**CONTEXT, "dataset": {**CONTEXT["dataset"], "fallback": True}}
+    folder = built(report)
+    said = '<p class="banner" role="note"><strong>Stand-in data.</strong> The data set asked for'
+    for page in report.pages.glob("*.md"):
+        assert said in folder.joinpath(f"{page.stem}.html").read_text(encoding="utf-8")
 
 
 def test_a_missing_page_is_told_in_words(report: Report) -> None:
@@ -79,7 +87,7 @@ def test_the_same_inputs_give_the_same_site(
 
 def forget(report: Report) -> None:
     """What is kept for the next build."""
-    for name in ("site.stamp", "converted.pickle", "math.css"):
+    for name in ("site.stamp", "converted.pickle", "math.pickle"):
         (report.root / "build" / name).unlink()
 
 
@@ -157,11 +165,13 @@ def test_a_link_into_a_page_that_lost_the_heading_is_told_though_only_that_page_
 
 def test_what_is_kept_from_the_last_build_may_be_damaged(report: Report) -> None:
     folder = built(report)
-    first = (folder / "part-1.html").read_bytes()
+    names = ("part-1.html", "assets/math.css")
+    first = [(folder / name).read_bytes() for name in names]
     (report.root / "build" / "site.stamp").unlink()
-    (report.root / "build" / "converted.pickle").write_bytes(b"cut")
+    for name in ("converted.pickle", "math.pickle"):
+        (report.root / "build" / name).write_bytes(b"cut")
     site.build(report.root)
-    assert (folder / "part-1.html").read_bytes() == first
+    assert [(folder / name).read_bytes() for name in names] == first
 
 
 def test_headings_formulas_and_notes_are_what_they_should_be(report: Report) -> None:

@@ -44,7 +44,7 @@ def claim(verdict: str = "supported", effect: float | None = 0.25) -> dict[str, 
 
 def fill(docs: Path, shown: dict[str, Any] | None = None, **texts: str) -> dict[str, Any]:
     """The words of `trial`, or of the experiments named, filled for made-up evidence."""
-    folder = wording.folder(docs)
+    folder = docs / "experiments"
     folder.mkdir(exist_ok=True)
     for name, text in (texts or {"trial": WORDS}).items():
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
@@ -94,8 +94,6 @@ def test_a_claim_says_the_sentence_of_its_verdict(
     told = fill(tmp_path, shown)["trial"]["claims"]["leads"]
     assert told["sentence"] == sentence
     assert (told["verdict"], told["n"], told["evidence"]) == (verdict, 5, "drawing")
-    names = {**claim(verdict, effect), "margin": 0.002, "layers": 3}
-    assert wording.sentence(tmp_path, "trial", "leads", names) == sentence
 
 
 def test_a_missing_value_becomes_a_dash_in_every_filter(tmp_path: Path) -> None:
@@ -164,7 +162,7 @@ def test_a_placeholder_that_cannot_be_filled_is_told(tmp_path: Path, text: str, 
 
 def test_a_file_that_is_not_there_or_no_toml_is_one_fault(tmp_path: Path) -> None:
     fill(tmp_path)
-    (wording.folder(tmp_path) / "trial.toml").unlink()
+    (tmp_path / "experiments" / "trial.toml").unlink()
     with pytest.raises(InputError, match=r"docs/experiments/trial.toml:1: there is no such file"):
         wording.fill({"trial": {"claims": {"leads": claim()}}}, tmp_path, {})
     (fault,) = faults(tmp_path, trial=WORDS.replace('title = "Trial"', 'title = "Trial'))
@@ -192,12 +190,12 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_question_is_told_without_any_results(tmp_path: Path) -> None:
     fill(tmp_path)
-    assert wording.question(tmp_path, "trial") == "How much?"
+    assert wording.Wording(tmp_path, "trial").said("question", {}) == "How much?"
 
 
 @pytest.mark.parametrize("experiment", experiments(), ids=lambda each: each.name)
 def test_every_experiment_has_its_words(experiment: Any) -> None:
-    path = wording.folder(DOCS) / f"{experiment.name}.toml"
+    path = DOCS / "experiments" / f"{experiment.name}.toml"
     words = tomllib.loads(path.read_text(encoding="utf-8"))
     assert all(words[key].strip() for key in ("title", "question", "setup"))
     assert "{" not in words["question"]  # asked before there are results
@@ -215,7 +213,7 @@ def test_every_experiment_has_its_words(experiment: Any) -> None:
 
 
 def test_no_words_are_kept_of_an_experiment_that_is_gone() -> None:
-    written = {path.stem for path in wording.folder(DOCS).glob("*.toml")}
+    written = {path.stem for path in (DOCS / "experiments").glob("*.toml")}
     assert written == {experiment.name for experiment in experiments()}
 
 
