@@ -12,8 +12,6 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from reportgen.errors import InputError
-
 Verdict = Literal["supported", "contradicted", "inconclusive"]
 
 _RESAMPLES = 9999  # scipy's default; 2^13 sign flips fit in, so the test is exact up to 13 pairs
@@ -21,7 +19,10 @@ _RESAMPLES = 9999  # scipy's default; 2^13 sign flips fit in, so the test is exa
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of n values with its 95 % interval, in the values' unit."""
+    """A mean of n values with its 95 % interval, in the values' unit.
+
+    Of one value the interval is infinite, and of none the mean is NaN as well: no verdict follows.
+    """
 
     mean: float
     low: float
@@ -38,15 +39,15 @@ class Paired(Mean):
 
 
 def mean_interval(values: ArrayLike) -> Mean:
-    """Mean and 95 % t interval of values, shape (n,).
+    """Mean and 95 % t interval of finite values, shape (n,).
 
     t, not bootstrap: with three to five seeds the bootstrap's interval is much too narrow. Equal
-    values give an interval of no width, one value an infinite one. InputError for none or NaN.
+    values give an interval of no width.
     """
-    x = _finite(values)
-    mean = float(x.mean())
-    if x.size == 1:
-        return Mean(mean, -np.inf, np.inf, 1)
+    x = np.asarray(values, dtype=float)
+    mean = float(x.mean()) if x.size else np.nan
+    if x.size < 2:
+        return Mean(mean, -np.inf, np.inf, x.size)
     if _constant(x, x):
         return Mean(mean, mean, mean, x.size)
     low, high = scipy.stats.t.interval(0.95, x.size - 1, loc=mean, scale=scipy.stats.sem(x))
@@ -54,22 +55,19 @@ def mean_interval(values: ArrayLike) -> Mean:
 
 
 def paired(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator) -> Paired:
-    """Compare a with b, each of shape (n,) and in the same order of seeds.
+    """Compare a with b, each of n finite values and in the same order of seeds.
 
     Interval: BCa bootstrap of the mean difference, of no width if the differences are equal. Test:
     sign flips of the mean, two-sided, exact up to n = 13 and by 9,999 draws beyond; its least p is
     2^(1 - n), so 0.05 takes six pairs. P(A > B): the share of pairs, ties counting half. One pair
-    has an infinite interval and p = 1. InputError for unequal shapes, no pairs or NaN.
+    or none has p = 1.
     """
-    first, second = _finite(a), _finite(b)
-    if first.shape != second.shape:
-        raise InputError(
-            f"{first.size} values cannot be paired with {second.size}",
-            hint="Give both arms the same seeds.",
-        )
+    first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     difference = first - second
-    mean, n = float(difference.mean()), difference.size
-    low, high, p_value = -np.inf, np.inf, 1.0
+    n = difference.size
+    if n == 0:
+        return Paired(np.nan, -np.inf, np.inf, 0, 1.0, np.nan)
+    mean, low, high, p_value = float(difference.mean()), -np.inf, np.inf, 1.0
     if n > 1:
         p_value = _sign_flip(difference, rng)
         low = high = mean
@@ -111,16 +109,6 @@ def bounds_verdict(result: Mean, low: float, high: float) -> Verdict:
     if low <= result.low and result.high <= high:
         return "supported"
     return "contradicted" if result.low > high or result.high < low else "inconclusive"
-
-
-def _finite(values: ArrayLike) -> NDArray[np.float64]:
-    x = np.asarray(values, dtype=float)
-    if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
-        raise InputError(
-            "statistics need a list of finite values, at least one",
-            hint="A diverged run has no loss: compare accuracies, or leave out its seed.",
-        )
-    return x
 
 
 def _constant(x: NDArray[np.float64], origin: NDArray[np.float64]) -> bool:

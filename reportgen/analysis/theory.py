@@ -1,7 +1,7 @@
 """What theory predicts of a net before it is trained: the curves drawn over measurements.
 
 Owns the mean-field maps of wide random nets (Poole et al., 2016; Schoenholz et al., 2017), the
-spread of ReLU nets of finite width, the variance of every initializer, and the losses known
+spread of ReLU nets of finite width, the variance of initializers, and the losses known
 without training. Notation of those papers: sigma_w2 = fan_in Var[w] and sigma_b2 = Var[b], both
 drawn with mean zero; q is the second moment of a layer's pre-activations, c the cosine between
 those of two inputs. The first layer is linear in its input, q_1 = sigma_w2 E[x^2] + sigma_b2; each
@@ -213,48 +213,26 @@ def band(depth: int, width: int, *, sigmas: float = 2.0) -> tuple[Array, Array, 
 
 
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal cut at 2: Keras widens by its inverse
-# Var[w] = scale / fan. PyTorch draws biases like weights, U(+-1 / sqrt(fan_in)), and scikit-learn
-# too, U(+-sqrt(6 / (fan_in + fan_out))) with 2 for 6 under logistic; the others' biases are zero.
-_FAMILIES = {"glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in"), "lecun": (1.0, "fan_in")}
-_DEFAULTS = {
-    "keras": (1.0, "fan_avg"),
-    "flax": (1.0, "fan_in"),
-    "pytorch": (1 / 3, "fan_in"),
-    "scikit-learn": (1.0, "fan_avg"),
-    "scikit-learn, logistic": (1 / 3, "fan_avg"),
-}
 
 
 def initializer_variance(name: str, fan_in: int, fan_out: int, **parameters: Any) -> float:
-    """Var[w] of a Keras initializer, by its name ("HeNormal" or "he_normal") and parameters.
+    """Var[w] of a Keras initializer of mean zero, by its name ("HeNormal") and parameters.
 
-    About the initializer's own mean: Zeros, Ones and Constant have none whatever their value, and
-    the maps above, which need mean zero, do not describe the last two. VarianceScaling: scale / fan
-    for each distribution. Orthogonal: the entries' mean square, gain^2 / max(fan_in, fan_out).
-    Raises InputError for any other name.
+    VarianceScaling: scale / fan for each distribution. InputError for names not known here.
     """
-    get = parameters.get
-    fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+    get, average = parameters.get, (fan_in + fan_out) / 2
+    fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": average}
     variances = {
-        **dict.fromkeys(("zeros", "ones", "constant"), 0.0),
-        "randomnormal": get("stddev", 0.05) ** 2,
-        "truncatednormal": (TRUNCATED_STD * get("stddev", 0.05)) ** 2,
-        "randomuniform": (get("maxval", 0.05) - get("minval", -0.05)) ** 2 / 12,
-        "variancescaling": get("scale", 1.0) / fans[get("mode", "fan_in")],
-        "orthogonal": get("gain", 1.0) ** 2 / max(fan_in, fan_out),
+        "RandomNormal": get("stddev", 0.05) ** 2,
+        "VarianceScaling": get("scale", 1.0) / fans[get("mode", "fan_in")],
+        "GlorotNormal": 1 / average,
+        "GlorotUniform": 1 / average,
+        "HeNormal": 2 / fan_in,
+        "LecunNormal": 1 / fan_in,
     }
-    for family, (scale, mode) in _FAMILIES.items():
-        variances[f"{family}normal"] = variances[f"{family}uniform"] = scale / fans[mode]
-    key = name.replace("_", "").lower()
-    if key not in variances:
+    if name not in variances:
         raise InputError(f"no variance is known for the initializer {name!r}")
-    return float(variances[key])
-
-
-def default_variance(framework: str, fan_in: int, fan_out: int) -> float:
-    """Var[w] by default of Keras's and Flax's Dense, PyTorch's Linear, scikit-learn's MLP."""
-    scale, mode = _DEFAULTS[framework]
-    return initializer_variance("VarianceScaling", fan_in, fan_out, scale=scale, mode=mode)
+    return float(variances[name])
 
 
 def relu_gain(variance: float, fan: int) -> float:

@@ -12,7 +12,8 @@ from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Layer, Probe, RunSpec
 from reportgen.experiments import assignment_exhibits as exhibits
 from reportgen.experiments import decide, evidence
-from reportgen.experiments.evidence import Claim, Experiment, Findings, Results, Run, Test
+from reportgen.experiments.decide import alike
+from reportgen.experiments.evidence import Claim, Experiment, Findings, Results, Run
 
 HIDDEN = 128
 # Arm, name, and test accuracy of the single run that is printed in the assignment.
@@ -25,6 +26,7 @@ PRINTED = (
 ARMS = dict(zip(ASSIGNMENT_INITIALIZERS, PRINTED, strict=True))
 # Steps of the first epoch at which validation accuracy is looked at, to time the early climb.
 EARLY = (10, 20, 50, 100, 200, 300, 400, 500, 600)
+PAIR = ("he_normal", "glorot_normal")
 MARGIN = 0.002  # differences of accuracy inside it count as none; declared before any run
 EARLY_MARGIN = 0.005  # for accuracies after one epoch, whose spread over seeds is twice as wide
 LOSS_MARGIN = 0.002  # for zero's loss against that of the class frequencies
@@ -66,28 +68,6 @@ def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     ]
 
 
-def scores(results: Results, arm: str, column: str = "test_accuracy") -> pd.Series:
-    """One figure of an arm's runs, by seed."""
-    return decide.by_seed(results.rows(arm=arm), column)
-
-
-def less(results: Results, arm: str, other: str) -> pd.Series:
-    """An arm's test accuracy less another's, by seed."""
-    return scores(results, arm) - scores(results, other)
-
-
-def apart(arm: str, other: str, low: float, high: float = np.inf) -> Test:
-    """Whether an arm's accuracy less another's lies, on average, between two bounds."""
-    return lambda results: decide.between(less(results, arm, other), low, high)
-
-
-def alike(arm: str, other: str, margin: float) -> Test:
-    """Whether the accuracies of two arms differ by no more than a margin."""
-    return lambda results: decide.equivalent(
-        scores(results, arm), scores(results, other), margin=margin
-    )
-
-
 def after_first_epoch(rows: pd.DataFrame) -> pd.Series:
     """Validation accuracy at the end of the first epoch, by seed."""
     first = [(history["val_accuracy"] or [None])[0] for history in rows["history"]]
@@ -107,7 +87,7 @@ def analyse(results: Results) -> Findings:
         "highest": ranked[-1],
         "ends": [found[name]["test_accuracy"]["mean"] for name in ends],
         "answers": [matrix.any(axis=0).sum() for _, matrix in ends.values()],
-        "he_less_glorot": less(results, "he_normal", "glorot_normal").mean(),
+        "he_less_glorot": _he_less_glorot(results).mean(),
         "looks": list(exhibits.validation(arms[ranked[-1]])),
         "threshold": exhibits.THRESHOLDS[0],
         "model_summary": results.table["probes"].iloc[0]["summary"][0]["text"],
@@ -137,8 +117,7 @@ def _summary(rows: pd.DataFrame) -> dict[str, Any]:
         "reached": exhibits.reached(rows, exhibits.THRESHOLDS[0]).median(),
     }
     for column in ("test_accuracy", "test_loss", "initial_loss"):
-        mean = decide.mean(rows[column]) or statistics.Mean(np.nan, np.nan, np.nan, 0)
-        summary[column] = vars(mean) | {"sd": rows[column].astype(float).std()}
+        summary[column] = vars(decide.mean(rows[column])) | {"sd": rows[column].astype(float).std()}
     return summary
 
 
@@ -147,7 +126,8 @@ def _pairs(results: Results) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for a, b in combinations(results.table["name"].unique(), 2):
         first, second = (decide.by_seed(results.rows(name=name)) for name in (a, b))
-        if pair := decide.difference(second, first):
+        pair = decide.difference(second, first)
+        if pair.n:
             known = {"names": {a, b}, "label": f"{b} − {a}", "by_seed": (second - first).dropna()}
             found.append(known | vars(pair))
     asked = {name for _, name, _ in PRINTED}
@@ -160,42 +140,46 @@ def _pairs(results: Results) -> list[dict[str, Any]]:
 def _answers_one_class(results: Results) -> evidence.Outcome:
     found = results.rows(arm="zeros")["confusion"]
     single = [of is not None and np.any(of, axis=0).sum() == 1 for of in found]
-    mean = scores(results, "zeros").mean()
+    mean = decide.accuracy(results, "zeros").mean()
     return decide.always(single, "every run's confusion matrix has one column", effect=mean)
 
 
 def _loss_is_prior(results: Results) -> evidence.Outcome:
     prior = results.dataset.described()["log_prior_loss"]
-    losses = scores(results, "zeros", "test_loss")
+    losses = decide.by_seed(results.rows(arm="zeros"), "test_loss")
     return decide.between(losses, prior - LOSS_MARGIN, prior + LOSS_MARGIN, prior=prior)
 
 
 def _starts_lost(results: Results) -> evidence.Outcome:
     ignorance = float(np.log(results.dataset.classes))
-    losses = scores(results, "random_normal", "initial_loss")
+    losses = decide.by_seed(results.rows(arm="random_normal"), "initial_loss")
     return decide.above(losses, 5 * ignorance, ignorance=ignorance)
 
 
 def _recovers(results: Results) -> evidence.Outcome:
     chance = max(results.dataset.test_counts) / sum(results.dataset.test_counts)
-    return decide.above(scores(results, "random_normal"), 2 * chance, chance=chance)
+    return decide.above(decide.accuracy(results, "random_normal"), 2 * chance, chance=chance)
 
 
 def _below_he(results: Results) -> evidence.Outcome:
     pair = {"He", "Normal(0, 1)"}
     corrected = [of["holm"] for of in _pairs(results) if of["names"] == pair]
-    he, normal = scores(results, "he_normal"), scores(results, "random_normal")
+    he, normal = (decide.accuracy(results, arm) for arm in ("he_normal", "random_normal"))
     return decide.directional(he, normal, p_value=corrected[0] if corrected else None)
 
 
-def _alike_early(results: Results) -> evidence.Outcome:
-    he, glorot = (after_first_epoch(results.rows(arm=f"{a}_normal")) for a in ("he", "glorot"))
-    return decide.equivalent(he, glorot, margin=EARLY_MARGIN)
+def _early(results: Results, arm: str) -> pd.Series:
+    return after_first_epoch(results.rows(arm=arm))
+
+
+def _he_less_glorot(results: Results) -> pd.Series:
+    he, glorot = (decide.accuracy(results, arm) for arm in PAIR)
+    return he - glorot
 
 
 def _original_order(results: Results) -> evidence.Outcome:
-    differences = less(results, "glorot_normal", "he_normal").dropna()
-    n, above = len(differences), int((differences > 0).sum())
+    differences = _he_less_glorot(results).dropna()
+    n, above = len(differences), int((differences < 0).sum())
     verdict: statistics.Verdict = "inconclusive"
     if n >= 5:
         verdict = "supported" if 0.1 <= above / n <= 0.9 else "contradicted"
@@ -209,8 +193,8 @@ CLAIMS = (
     Claim("normal-starts-lost", _starts_lost, "assignment-results"),
     Claim("normal-recovers", _recovers, "assignment-accuracy"),
     Claim("normal-below-he", _below_he, "assignment-pairs"),
-    Claim("he-vs-glorot", alike("he_normal", "glorot_normal", MARGIN), "assignment-pairs"),
-    Claim("he-vs-glorot-early", _alike_early, "assignment-speed"),
+    Claim("he-vs-glorot", alike(decide.accuracy, *PAIR, MARGIN), "assignment-pairs"),
+    Claim("he-vs-glorot-early", alike(_early, *PAIR, EARLY_MARGIN), "assignment-speed"),
     Claim("original-order", _original_order, "assignment-pairs"),
 )
 

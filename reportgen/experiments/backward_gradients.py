@@ -8,17 +8,16 @@ import pandas as pd
 from reportgen.analysis import plotting
 from reportgen.config import Config, Initializer
 from reportgen.engine.datasets import DatasetInfo
-from reportgen.experiments import decide, evidence
-from reportgen.experiments import untrained as nets
+from reportgen.experiments import decide, evidence, nets
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
-from reportgen.experiments.untrained import ARMS, FACTORS, SHOWN, SQUARE, TOLERANCE, errors, hidden
+from reportgen.experiments.nets import FACTORS, SHOWN, SQUARE, TOLERANCE, errors, hidden
 
 # Halving widths: what keeps the signal halves the error a layer, and the other way round.
 FUNNEL = (1024, 512, 256, 128, 64, 32)
 FAN_OUT = Initializer.of(
     "VarianceScaling", scale=2, mode="fan_out", distribution="truncated_normal"
 )
-FUNNELS = {"fan_in": (ARMS["he"][0], "2 / fan_in", 3), "fan_out": (FAN_OUT, "2 / fan_out", 5)}
+FUNNELS = {"fan_in": (SHOWN["he"][0], "2 / fan_in", 3), "fan_out": (FAN_OUT, "2 / fan_out", 5)}
 
 
 def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
@@ -44,17 +43,12 @@ def weights(results: Results, arm: str) -> np.ndarray:
 
 def analyse(results: Results) -> Findings:
     """Errors and weight gradients by layer; the narrowing nets both ways."""
-    slope = {arm: nets.growth(errors(results, arm)).mean() for arm in SHOWN}
-    foretold = [
-        (f"{ARMS[arm][1]}: dL/dz a layer towards the loss", to, slope[arm], to * 0.95, to * 1.05)
-        for arm, to in zip(SHOWN, (0.99, 1.99, 5.97), strict=True)
-    ]
     values = {
-        "width": nets.WIDTH, "depth": nets.DEPTH, "funnel_widths": FUNNEL, "slope": slope,
+        "width": nets.WIDTH, "depth": nets.DEPTH, "funnel_widths": FUNNEL,
+        "slope": {arm: nets.growth(errors(results, arm)).mean() for arm in SHOWN},
         "weight_slope": {arm: nets.growth(weights(results, arm)).mean() for arm in SHOWN},
         "funnel": {arm: np.median(errors(results, arm)[:, 0]) for arm in FUNNELS},
         "funnel_signal": nets.growth(signal(results, "fan_in")).mean(),
-        "expected": [decide.expected(*row) for row in foretold],
     }  # fmt: skip
     return Findings(values, [_draw_layers(results), _draw_funnel(results)])
 
@@ -75,7 +69,7 @@ def _draw_layers(results: Results) -> Figure:
 
     def level(kernel: Initializer, net: nets.Widths) -> np.ndarray:
         # A kernel's own variance is the one that its gradient does not contain.
-        found, hes = (nets.gains(of, nets.widths(results, *net)) for of in (kernel, ARMS["he"][0]))
+        found, hes = (nets.gains(of, nets.widths(results, *net)) for of in (kernel, SHOWN["he"][0]))
         return np.full(len(net) - 1, he * np.delete(found / hes, 1).prod())
 
     data = [

@@ -3,7 +3,7 @@
 Each test can come out three ways. A test without data (every run diverged) is inconclusive.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import pandas as pd
 
 from reportgen.analysis import statistics
 from reportgen.analysis.statistics import Mean, Paired, Verdict
-from reportgen.experiments.evidence import Outcome
+from reportgen.experiments.evidence import Outcome, Results, Test
+
+Measure = Callable[[Results, str], pd.Series]  # a figure of an arm's runs, by seed
 
 
 def by_seed(rows: pd.DataFrame, column: str = "test_accuracy") -> pd.Series:
@@ -19,61 +21,55 @@ def by_seed(rows: pd.DataFrame, column: str = "test_accuracy") -> pd.Series:
     return rows.set_index("seed")[column].astype(float)
 
 
+def accuracy(results: Results, arm: str) -> pd.Series:
+    """Test accuracy of an arm's runs, by seed."""
+    return by_seed(results.rows(arm=arm))
+
+
 def scored(rows: pd.DataFrame) -> pd.Series:
     """Test accuracy by seed, where a diverged run counts as 0."""
     return by_seed(rows).fillna(0.0)
 
 
-def probed(rows: pd.DataFrame, probe: str, field: str, step: int | None = None) -> list[Any]:
-    """What a probe measured in each run at a step, or at its last; None where a run has nothing."""
-    found = []
-    for probes in rows["probes"]:
-        taken = [entry for entry in probes.get(probe, ()) if step in (None, entry["step"])]
-        found.append(taken[-1].get(field) if taken else None)
+def looks(rows: pd.DataFrame, probe: str, field: str) -> np.ndarray:
+    """What a probe measured, shape (runs, looks, …); NaN at looks that a diverged run had not."""
+    measured = [
+        np.array([look[field] for look in probes.get(probe, ())], dtype=float)
+        for probes in rows["probes"]
+    ]
+    longest = max(measured, key=len, default=np.full(1, np.nan))
+    found = np.full((len(measured), *longest.shape), np.nan)
+    for run, own in enumerate(measured):
+        found[run, : len(own)] = own.reshape(-1, *longest.shape[1:])
     return found
 
 
-def by_layer(rows: pd.DataFrame, probe: str, name: str) -> np.ndarray:
-    """A probe's list of each run at the first step probed, shape (runs, layers)."""
-    return np.array([probes[probe][0][name] for probes in rows["probes"]], dtype=float)
+def mean(values: Iterable[float]) -> Mean:
+    """Mean and 95% interval of what is finite."""
+    return statistics.mean_interval(
+        [float(value) for value in values if value is not None and np.isfinite(value)]
+    )
 
 
-def mean(values: Iterable[float]) -> Mean | None:
-    """Mean and 95% interval of what is finite, or None where nothing is."""
-    finite = [float(value) for value in values if value is not None and np.isfinite(value)]
-    return statistics.mean_interval(finite) if finite else None
-
-
-def average(values: Iterable[float]) -> float | None:
-    """Mean of what is finite, or None where nothing is."""
-    found = mean(values)
-    return found.mean if found else None
-
-
-def difference(a: pd.Series, b: pd.Series) -> Paired | None:
-    """a - b over the seeds that both have, or None where there are none."""
+def difference(a: pd.Series, b: pd.Series) -> Paired:
+    """a - b over the seeds that both have."""
     both = pd.concat([a, b], axis=1, join="inner").dropna().to_numpy(dtype=float)
-    if not len(both):
-        return None
     return statistics.paired(both[:, 0], both[:, 1], rng=np.random.default_rng(0))
 
 
-def directional(
-    a: pd.Series, b: pd.Series, *, p_value: float | None = None, **details: Any
-) -> Outcome:
+def directional(a: pd.Series, b: pd.Series, *, p_value: float | None = None) -> Outcome:
     """Whether a lies above b, by seed; `p_value` is the test's, corrected for a family."""
     how = "paired by seed: 95% bootstrap interval and exact sign-flip test both exclude 0"
     pair = difference(a, b)
-    verdict = statistics.directional_verdict(pair, p_value=p_value) if pair else "inconclusive"
-    return _outcome(pair, verdict, how, details)
+    return _outcome(pair, statistics.directional_verdict(pair, p_value=p_value), how, {})
 
 
-def equivalent(a: pd.Series, b: pd.Series, *, margin: float, **details: Any) -> Outcome:
+def equivalent(a: pd.Series, b: pd.Series, *, margin: float) -> Outcome:
     """Whether a and b differ by no more than a margin that was declared beforehand."""
     how = f"paired by seed: 95% bootstrap interval inside ±{margin:g}"
     pair = difference(a, b)
-    verdict = statistics.bounds_verdict(pair, -margin, margin) if pair else "inconclusive"
-    return _outcome(pair, verdict, how, {"margin": margin, **details})
+    verdict = statistics.bounds_verdict(pair, -margin, margin)
+    return _outcome(pair, verdict, how, {"margin": margin})
 
 
 def between(values: Iterable[float], low: float, high: float, **details: Any) -> Outcome:
@@ -81,13 +77,27 @@ def between(values: Iterable[float], low: float, high: float, **details: Any) ->
     found = mean(values)
     bounds = f"inside {text(low)} to {text(high)}" if high < np.inf else f"above {text(low)}"
     how = f"95% interval of the mean {bounds}"
-    verdict = statistics.bounds_verdict(found, low, high) if found else "inconclusive"
-    return _outcome(found, verdict, how, details)
+    return _outcome(found, statistics.bounds_verdict(found, low, high), how, details)
 
 
 def above(values: Iterable[float], bound: float, **details: Any) -> Outcome:
     """Whether a mean lies above a bound, with its whole 95% interval."""
     return between(values, bound, np.inf, **details)
+
+
+def apart(measure: Measure, arm: str, other: str, low: float, high: float = np.inf) -> Test:
+    """Whether an arm's figure less another's lies, on average over seeds, from low to high."""
+    return lambda results: between(measure(results, arm) - measure(results, other), low, high)
+
+
+def alike(measure: Measure, arm: str, other: str, margin: float) -> Test:
+    """Whether a figure of two arms is `equivalent`."""
+    return lambda results: equivalent(measure(results, arm), measure(results, other), margin=margin)
+
+
+def higher(measure: Measure, arm: str, other: str) -> Test:
+    """Whether an arm's figure lies above another's: `directional`."""
+    return lambda results: directional(measure(results, arm), measure(results, other))
 
 
 def always(
@@ -103,20 +113,9 @@ def always(
     return Outcome(verdict, effect, len(flags), how, details={"holding": sum(flags), **details})
 
 
-def _outcome(found: Mean | None, verdict: Verdict, how: str, details: Mapping[str, Any]) -> Outcome:
-    if found is None:
-        return Outcome("inconclusive", None, 0, how, details=details)
+def _outcome(found: Mean, verdict: Verdict, how: str, details: Mapping[str, Any]) -> Outcome:
     low, high = (found.low, found.high) if np.isfinite(found.low) else (None, None)
-    return Outcome(verdict, found.mean, found.n, how, low, high, details)
-
-
-def expected(
-    what: str, number: float | str, measured: float | None, low: float, high: float
-) -> dict[str, Any]:
-    """A number foretold beside the one measured, and whether this lies from low to high."""
-    holds = measured is not None and bool(low <= measured <= high)
-    found = {"what": what, "expected": number, "measured": measured}
-    return {**found, "low": low, "high": high, "holds": holds}
+    return Outcome(verdict, found.mean if found.n else None, found.n, how, low, high, details)
 
 
 def text(value: float | None, digits: int = 4) -> str:
@@ -129,8 +128,8 @@ def fixed(value: float | None, digits: int = 4, form: str = "f") -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}{form}}"
 
 
-def interval(low: float | None, high: float | None, form: str = ".4f") -> str:
+def interval(low: float, high: float, form: str = ".4f") -> str:
     """`low to high`, or a dash where there is no interval."""
-    if low is None or high is None or not np.isfinite(low):
+    if not np.isfinite(low):
         return "–"
     return f"{low:{form}} to {high:{form}}".replace("-", "−")

@@ -12,21 +12,23 @@ from reportgen.engine.runs import Layer, Probe, RunSpec
 from reportgen.experiments import decide, evidence
 from reportgen.experiments.assignment import HIDDEN
 from reportgen.experiments.evidence import Claim, Experiment, Findings, Results, Run, Table
-from reportgen.experiments.untrained import widths
+from reportgen.experiments.nets import widths
 
 DEPTH = 30
-# Framework -> its dense layer, its rule for weights and biases.
-FANS = r"n_{\mathrm{in}}+n_{\mathrm{out}}"
+IN, SUM = r"n_{\mathrm{in}}", r"n_{\mathrm{in}}+n_{\mathrm{out}}"
+# Framework -> scale and fan of its Var[w] = scale / fan, its dense layer, and the rule it goes by.
 FRAMEWORKS = {
-    "keras": ("Keras Dense", rf"$U(\pm\sqrt{{6/({FANS})}})$, biases zero"),
-    "pytorch": ("PyTorch Linear", r"$U(\pm\sqrt{1/n_{\mathrm{in}}})$, biases alike"),
-    "flax": ("Flax Dense", r"truncated normal of variance $1/n_{\mathrm{in}}$, biases zero"),
-    "scikit-learn": ("scikit-learn MLP", rf"$U(\pm\sqrt{{6/({FANS})}})$, biases alike"),
-    "scikit-learn, logistic": (
-        "scikit-learn MLP, logistic",
-        rf"$U(\pm\sqrt{{2/({FANS})}})$, biases alike",
+    "keras": (1.0, "fan_avg", "Keras Dense", rf"$U(\pm\sqrt{{6/({SUM})}})$, biases zero"),
+    "pytorch": (1 / 3, "fan_in", "PyTorch Linear", rf"$U(\pm\sqrt{{1/{IN}}})$, biases alike"),
+    "flax": (1.0, "fan_in", "Flax Dense", rf"truncated normal of variance $1/{IN}$, biases zero"),
+    "scikit-learn": (
+        1.0, "fan_avg", "scikit-learn MLP", rf"$U(\pm\sqrt{{6/({SUM})}})$, biases alike",
     ),
-}
+    "scikit-learn, logistic": (
+        1 / 3, "fan_avg", "scikit-learn MLP, logistic",
+        rf"$U(\pm\sqrt{{2/({SUM})}})$, biases alike",
+    ),
+}  # fmt: skip
 # The largest error of a measured standard deviation, relative: five times that of 1,280 draws.
 TOLERANCE = 0.1
 CHANNELS, KERNEL = 64, 9  # of a depthwise convolution with 3 x 3 kernels
@@ -43,11 +45,17 @@ def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     ]
 
 
+def variance(framework: str, fan_in: int, fan_out: int) -> float:
+    """Var[w] of a framework's default."""
+    scale, mode, *_ = FRAMEWORKS[framework]
+    return theory.initializer_variance("VarianceScaling", fan_in, fan_out, scale=scale, mode=mode)
+
+
 def analyse(results: Results) -> Findings:
     """A row a framework: rule, predicted and measured deviation, gain, what is left at depth."""
     measured, rows = _measured(results), []
-    for key, (layer, rule) in FRAMEWORKS.items():
-        gain = theory.relu_gain(theory.default_variance(key, HIDDEN, HIDDEN), HIDDEN)
+    for key, (_, _, layer, rule) in FRAMEWORKS.items():
+        gain = theory.relu_gain(variance(key, HIDDEN, HIDDEN), HIDDEN)
         both = [
             " / ".join(f"{std:.4f}" for std in stds)
             for stds in (_predicted(results, key), measured.get(key, []))
@@ -60,13 +68,13 @@ def analyse(results: Results) -> Findings:
 
 def _predicted(results: Results, framework: str) -> list[float]:
     fans = pairwise(widths(results, HIDDEN))
-    return [float(np.sqrt(theory.default_variance(framework, *pair))) for pair in fans]
+    return [float(np.sqrt(variance(framework, *pair))) for pair in fans]
 
 
 def _measured(results: Results) -> dict[str, list[float]]:
     """Standard deviation of the two kernels, of Keras from the runs, of scikit-learn drawn here."""
     return {
-        "keras": decide.by_layer(results.table, "kernels", "std").mean(axis=0).tolist(),
+        "keras": decide.looks(results.table, "kernels", "std")[:, 0].mean(axis=0).tolist(),
         "scikit-learn": _scikit_learn(results, "relu"),
         "scikit-learn, logistic": _scikit_learn(results, "logistic"),
     }
@@ -101,7 +109,7 @@ def _as_documented(results: Results) -> evidence.Outcome:
 
 def _depthwise_fan(results: Results) -> evidence.Outcome:
     wrong, right = (float(np.sqrt(2 / fan)) for fan in (CHANNELS * KERNEL, KERNEL))
-    stds = decide.probed(results.table, "depthwise", "std")
+    stds = decide.looks(results.table, "depthwise", "std")[:, 0]
     bounds = (wrong * (1 - TOLERANCE), wrong * (1 + TOLERANCE))
     return decide.between(stds, *bounds, wanted=right, inputs=KERNEL)
 

@@ -8,11 +8,12 @@ import pandas as pd
 from reportgen.analysis import plotting, theory
 from reportgen.config import Config, Initializer
 from reportgen.engine.datasets import DatasetInfo
-from reportgen.experiments import decide, evidence
-from reportgen.experiments import untrained as nets
+from reportgen.engine.runs import Probe
+from reportgen.experiments import decide, evidence, nets
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run, Test
-from reportgen.experiments.untrained import ARMS, DEPTH, FACTORS, SHOWN, SQUARE, TOLERANCE, hidden
+from reportgen.experiments.nets import DEPTH, FACTORS, SHOWN, SQUARE, TOLERANCE, hidden, starts
 
+ARMS = starts(*SHOWN, "lecun")
 TANH_WIDTH, TANH_DEPTH = 256, 100
 ROUNDING = 3e-4  # of a layer's activations: 32-bit rounding of weights may flip a z next to 0
 ANGLE_MARGIN = 0.03  # of a cosine: two to three times what ten draws leave open
@@ -21,9 +22,9 @@ RELU_VARIANCE = 0.5 - 1 / (2 * np.pi)
 
 def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     """ReLU nets of every arm, and a deeper tanh net of gain one."""
-    found, deep = [], (TANH_WIDTH,) * TANH_DEPTH
+    found, deep, signal = [], (TANH_WIDTH,) * TANH_DEPTH, (Probe("signal"),)
     for seed in config.seeds_of("forward_variance", full=10):
-        tanh = nets.network(ARMS["lecun"][0], deep, dataset, seed, "tanh", ("signal",))
+        tanh = nets.network(ARMS["lecun"][0], deep, dataset, seed, "tanh", probes=signal)
         relu = {arm: nets.network(ARMS[arm][0], SQUARE, dataset, seed) for arm in ARMS}
         found += [Run({"arm": arm}, spec) for arm, spec in {**relu, "tanh": tanh}.items()]
     return found
@@ -47,25 +48,16 @@ def analyse(results: Results) -> Findings:
     square = hidden(results, "tanh", "h_mean_square").mean(axis=0)
     start = nets.images(results, "mean_square")
     tanh = theory.MeanField("tanh", sigma_w2=1.0).depth_profile(start, TANH_DEPTH)
-    he, glorot, logs = size["he"], size["glorot"], np.log(size["he"][:, -1])
-    sd = logs.std(ddof=min(1, len(logs) - 1))
-    foretold = (
-        ("He: mean square after layer 1 over the images'", 0.98, he[:, 0].mean(), 0.93, 1.03),
-        ("Glorot: the same", 0.842, glorot[:, 0].mean(), 0.79, 0.89),
-        ("He: the typical net's after layer 30", 0.56, np.exp(logs.mean()), 0.27, 1.15),
-        ("He: standard deviation of its logarithm", 1.1, sd, 0.6, 1.6),
-        ("He: mean cosine of two images, layer 5", 0.8, cosine[4], 0.77, 0.83),
-        ("He: the same, layer 30", 0.975, cosine[-1], 0.96, 0.985),
-        ("tanh of gain one: mean square, layer 5", 0.054, square[4], 0.049, 0.059),
-        ("tanh, theory: the same, layer 100", 0.0048, tanh[-1], 0.00475, 0.00485),
-    )
+    logs = np.log(size["he"][:, -1])
     values = {
         "width": nets.WIDTH, "depth": DEPTH,
         "factor": {arm: nets.growth(of).mean() for arm, of in size.items()},
+        "first": {arm: of[:, 0].mean() for arm, of in size.items()},
         "left": {arm: np.median(of[:, -1]) for arm, of in size.items()},
-        "cosine": {"images": angle[0], "last": cosine[-1], "theory": angle[-1]},
-        "tanh": {"width": TANH_WIDTH, "depth": TANH_DEPTH, "images": start, "last": square[-1]},
-        "expected": [decide.expected(*row) for row in foretold],
+        "he_left": {"typical": np.exp(logs.mean()), "log_sd": logs.std(ddof=min(1, len(logs) - 1))},
+        "cosine": {"images": angle[0], "fifth": cosine[4], "last": cosine[-1], "theory": angle[-1]},
+        "tanh": {"width": TANH_WIDTH, "depth": TANH_DEPTH, "images": start,
+                 "fifth": square[4], "last": square[-1]},
     }  # fmt: skip
     return Findings(values, [_draw_size(results, size["he"]), _draw_limits(results, tanh)])
 

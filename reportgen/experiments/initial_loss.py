@@ -5,30 +5,18 @@ import pandas as pd
 import scipy
 
 from reportgen.analysis import plotting, theory
-from reportgen.config import ASSIGNMENT_INITIALIZERS, Config
+from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Probe
-from reportgen.experiments import decide, evidence, untrained
+from reportgen.experiments import decide, evidence, nets
 from reportgen.experiments.assignment import HIDDEN, network
-from reportgen.experiments.decide import probed
+from reportgen.experiments.decide import looks
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
 
 SCALED = ("glorot", "he", "lecun")
-ARMS: dict[str, untrained.Arm] = {
-    "normal": (ASSIGNMENT_INITIALIZERS[1], "Normal(0, 1)", 1),
-    **{arm: untrained.ARMS[arm] for arm in SCALED},
-}
+ARMS = nets.starts("normal", *SCALED)
 CERTAIN = 0.99  # the probability over which the probe counts an image as certain
 CLOSE = 0.1  # of a loss: a draw's strays by 0.06, and normal(0, 1) opens some hundred away
-EXPECTED = (  # arm, figure, what it is, number known before, and the range of 20 draws' means
-    ("normal", "loss", "loss before step one", 114, 99, 129),
-    ("glorot", "loss", "loss before step one", 2.387, 2.347, 2.427),
-    ("he", "loss", "loss before step one", 2.408, 2.362, 2.454),
-    ("lecun", "loss", "loss before step one", 2.323, 2.302, 2.344),
-    ("normal", "std", "deviation of the logits", 71, 64, 78),
-    ("he", "std", "deviation of the logits", 0.47, 0.42, 0.52),
-    ("normal", "confident", "share of top probabilities over 0.99", 0.90, 0.88, 0.92),
-)
 
 
 def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
@@ -50,10 +38,6 @@ def analyse(results: Results) -> Findings:
         "draws": len(keys), "images": len(results.arrays(keys.iloc[0])["logits-0-logits"]),
         "certain": CERTAIN, "ignorance": np.log(results.dataset.classes),
         "decades": np.log10(size.max() / size.min()), "arms": arms.to_dict("index"),
-        "expected": [
-            decide.expected(f"{ARMS[arm][1]}: {what}", number, arms[name][arm], low, high)
-            for arm, name, what, number, low, high in EXPECTED
-        ],
     }  # fmt: skip
     return Findings(values, [_draw_loss(results, logits), _draw_histograms(results)])
 
@@ -62,15 +46,15 @@ def _logits(results: Results, arm: str) -> pd.DataFrame:
     """What was measured of an arm's logits, a row a draw, and the loss that theory expects."""
     rows, classes = results.rows(arm=arm), results.dataset.classes
     measured = ("mean_square", "loss", "std", "confident")
-    found = pd.DataFrame({name: probed(rows, "logits", name) for name in measured})
+    found = pd.DataFrame({name: looks(rows, "logits", name)[:, 0] for name in measured})
     expected = [theory.initial_loss(q, classes=classes) for q in found["mean_square"]]
     return found.assign(arm=arm, start=ARMS[arm][1], theory=expected)
 
 
 def _variance(results: Results, arm: str) -> float:
     """Theory's mean square of the logits, from that of the pixels; they pass one ReLU only."""
-    first, last = untrained.gains(ARMS[arm][0], untrained.widths(results, HIDDEN))
-    return float(untrained.images(results, "mean_square") * first * 2 * last)
+    first, last = nets.gains(ARMS[arm][0], nets.widths(results, HIDDEN))
+    return float(nets.images(results, "mean_square") * first * 2 * last)
 
 
 def _draw_loss(results: Results, logits: pd.DataFrame) -> Figure:
@@ -131,17 +115,17 @@ def _top(z: np.ndarray) -> np.ndarray:
 
 
 def _certain(results: Results) -> evidence.Outcome:
-    return decide.above(probed(results.rows(arm="normal"), "logits", "confident"), 0.5)
+    return decide.above(looks(results.rows(arm="normal"), "logits", "confident")[:, 0], 0.5)
 
 
 def _gradients_remain(results: Results) -> evidence.Outcome:
-    normal, he = (untrained.hidden(results, arm, "kernel", "gradients") for arm in ("normal", "he"))
+    normal, he = (nets.hidden(results, arm, "kernel", "gradients") for arm in ("normal", "he"))
     return decide.above(np.sqrt(normal / he)[:, 0], 1)  # root mean squares
 
 
 def _foretold(results: Results) -> evidence.Outcome:
     off = [
-        np.array(probed(results.rows(arm=arm), "logits", "loss"))
+        looks(results.rows(arm=arm), "logits", "loss")[:, 0]
         - theory.initial_loss_first_order(_variance(results, arm), classes=results.dataset.classes)
         for arm in SCALED
     ]

@@ -6,19 +6,16 @@ import numpy as np
 import pandas as pd
 
 from reportgen.analysis import plotting
-from reportgen.config import ASSIGNMENT_INITIALIZERS, Config
+from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Probe
-from reportgen.experiments import assignment, decide, deep_nets, evidence, untrained
+from reportgen.experiments import assignment, decide, evidence, nets
 from reportgen.experiments.assignment import HIDDEN, MARGIN
+from reportgen.experiments.decide import apart
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
 
-# Start -> its initializer, name, and place in the palette; from small to large.
-STARTS: dict[str, untrained.Arm] = {
-    "small": deep_nets.ARMS["small"],
-    **{name: untrained.ARMS[name] for name in ("third", "lecun", "glorot", "he")},
-    "normal": (ASSIGNMENT_INITIALIZERS[1], "normal(0, 1)", 1),
-}
+# From small to large, the last named like the first.
+STARTS = nets.STARTS | {"normal": (nets.STARTS["normal"][0], "normal(0, 1)", 1)}
 HE, _, HE_INDEX = STARTS["he"]
 SCALES = {"raw": False, "standardized": True}
 SAME = 1  # unit of the hidden layer's: fewer counts as no difference
@@ -48,55 +45,49 @@ def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     return found
 
 
+def early(results: Results, scale: str) -> pd.Series:
+    """He's validation accuracy after the first epoch, by seed."""
+    return assignment.after_first_epoch(_trained(results, "he", scale))
+
+
+def final(results: Results, scale: str) -> pd.Series:
+    """He's test accuracy at the end, by seed."""
+    return decide.scored(_trained(results, "he", scale))
+
+
 def dead(results: Results, arm: str) -> pd.Series:
     """Hidden units that are off on every validation image after training, by seed."""
-    found = results.rows(part="trained", arm=arm, standardized=False, status="finished")
-    return pd.Series(decide.probed(found, "dead_units", "count"), index=found["seed"], dtype=float)
+    rows = _trained(results, arm)
+    found = rows[rows["status"] == "finished"]
+    return pd.Series(decide.looks(found, "dead_units", "count")[:, -1], index=found["seed"])
 
 
-def accuracies(results: Results) -> dict[str, list[pd.Series]]:
-    """He's by seed and scale: on validation after the first epoch, on test at the end."""
-    both = [results.rows(part="trained", arm="he", standardized=flag) for flag in SCALES.values()]
-    return {
-        "early": [assignment.after_first_epoch(rows) for rows in both],
-        "final": [decide.scored(rows) for rows in both],
-    }
+def _trained(results: Results, arm: str, scale: str = "raw") -> pd.DataFrame:
+    return results.rows(part="trained", arm=arm, standardized=SCALES[scale])
 
 
 def logits(results: Results) -> dict[str, tuple[np.ndarray, float]]:
     """Scale -> mean square of He's logits before training by draw, and theory's."""
-    found, gains = {}, untrained.gains(HE, untrained.widths(results, HIDDEN))
+    found, gains = {}, nets.gains(HE, nets.widths(results, HIDDEN))
     for scale, flag in SCALES.items():
         rows = results.rows(part="start", arm="he", standardized=flag)
-        square = decide.probed(rows, "signal", "input_mean_square")[0]
-        measured = np.array(decide.probed(rows, "logits", "mean_square"), dtype=float)
+        square = decide.looks(rows, "signal", "input_mean_square")[0, 0]
+        measured = decide.looks(rows, "logits", "mean_square")[:, 0]
         found[scale] = (measured, float(2 * gains.prod() * square))  # the last layer has no ReLU
     return found
 
 
 def analyse(results: Results) -> Findings:
     """Logits and accuracy by input scale; dead units by start."""
-    early, final = (
-        dict(zip(SCALES, map(decide.average, both), strict=True))
-        for both in accuracies(results).values()
-    )
-    std = {scale: float(np.sqrt(found.mean())) for scale, (found, _) in logits(results).items()}
-    off = {arm: decide.average(dead(results, arm)) for arm in STARTS}
-    theirs = {"small": 10.8, "third": 4.2, "lecun": 1.3, "glorot": 0.7, "he": 0.3, "normal": 0.0}
-    expected = [
-        ("He: logit deviation, pixels in [0, 1]", 0.47, std["raw"], 0.42, 0.52),
-        ("He: the same, standardized", 1.35, std["standardized"], 1.2, 1.5),
-        ("He, raw: accuracy after an epoch", 0.948, early["raw"], 0.943, 0.953),
-        ("He, standardized: the same", 0.955, early["standardized"], 0.95, 0.96),
-        ("He, raw: accuracy after ten epochs", 0.9764, final["raw"], 0.9745, 0.9783),
-        ("He, standardized: the same", 0.975, final["standardized"], 0.973, 0.977),
-        *((f"dead units, {STARTS[arm][1]}", n, off[arm], max(0.0, 2 * n / 3 - 1), 4 * n / 3 + 1)
-          for arm, n in theirs.items()),
-    ]  # fmt: skip
+    squares = logits(results).items()
     values = {
-        "logit_std": std, "early": early, "final": final, "dead": off, "units": HIDDEN,
-        "expected": [decide.expected(*row) for row in expected],
-    }  # fmt: skip
+        "units": HIDDEN,
+        "logit_std": {scale: np.sqrt(found.mean()) for scale, (found, _) in squares},
+        "logit_theory": {scale: theirs**0.5 for scale, (_, theirs) in squares},
+        "early": {scale: decide.mean(early(results, scale)).mean for scale in SCALES},
+        "final": {scale: decide.mean(final(results, scale)).mean for scale in SCALES},
+        "dead": {arm: decide.mean(dead(results, arm)).mean for arm in STARTS},
+    }
     return Findings(values, [draw_inputs(results), draw_dead(results)])
 
 
@@ -110,8 +101,8 @@ def draw_inputs(results: Results) -> Figure:
         spread = x + np.linspace(-0.12, 0.12, len(squares))
         first.plot(spread, np.sqrt(squares), "D", color=color, alpha=0.7, markersize=5)
     first.legend(loc="center left")
-    for axes, both in zip(others, accuracies(results).values(), strict=True):
-        pairs = np.array(both)
+    for axes, measure in zip(others, (early, final), strict=True):
+        pairs = np.array([measure(results, scale) for scale in SCALES])
         axes.plot((0, 1), pairs, "-D", color=color, alpha=0.6, lw=1, markersize=5)
         axes.plot((0, 1), pairs.mean(axis=1), color=plotting.INK, lw=2.2)
     for axes, title, label in (
@@ -148,39 +139,16 @@ def draw_dead(results: Results) -> Figure:
 
 
 def _formula_holds(results: Results) -> evidence.Outcome:
-    found = logits(results)
-    ratios = np.mean([measured / theirs for measured, theirs in found.values()], axis=0)
-    figures = {scale: np.sqrt(measured.mean()) for scale, (measured, _) in found.items()}
-    figures |= {f"{scale}_theory": theirs**0.5 for scale, (_, theirs) in found.items()}
-    return decide.between(ratios, 1 - TOLERANCE, 1 + TOLERANCE, **figures)
-
-
-def _helps_early(results: Results) -> evidence.Outcome:
-    raw, scaled = accuracies(results)["early"]
-    return decide.above(scaled - raw, 0.0, raw=raw.mean(), standardized=scaled.mean())
-
-
-def _no_gain_in_the_end(results: Results) -> evidence.Outcome:
-    raw, scaled = accuracies(results)["final"]
-    return decide.above(raw - scaled, -MARGIN, raw=raw.mean(), standardized=scaled.mean())
-
-
-def _small_starts_die(results: Results) -> evidence.Outcome:
-    small, he = dead(results, "small"), dead(results, "he")
-    return decide.above(small - he, 0.0, small=small.mean(), he=he.mean(), units=HIDDEN)
-
-
-def _glorot_or_he(results: Results) -> evidence.Outcome:
-    glorot, he = dead(results, "glorot"), dead(results, "he")
-    figures = {"glorot": glorot.mean(), "he": he.mean(), "units": HIDDEN}
-    return decide.between(he - glorot, -SAME, SAME, **figures)
+    found = logits(results).values()
+    ratios = np.mean([measured / theirs for measured, theirs in found], axis=0)
+    return decide.between(ratios, 1 - TOLERANCE, 1 + TOLERANCE)
 
 
 CLAIMS = (
     Claim("input-formula", _formula_holds, "input-scale"),
-    Claim("standardized-early", _helps_early, "input-scale"),
-    Claim("standardized-final", _no_gain_in_the_end, "input-scale"),
-    Claim("small-starts-die", _small_starts_die, "dead-units"),
-    Claim("he-spares-no-units", _glorot_or_he, "dead-units"),
+    Claim("standardized-early", apart(early, "standardized", "raw", 0), "input-scale"),
+    Claim("standardized-final", apart(final, "raw", "standardized", -MARGIN), "input-scale"),
+    Claim("small-starts-die", apart(dead, "small", "he", 0), "dead-units"),
+    Claim("he-spares-no-units", apart(dead, "he", "glorot", -SAME, SAME), "dead-units"),
 )
 EXPERIMENT = Experiment(14, "input_scale", runs, analyse, CLAIMS)

@@ -9,9 +9,10 @@ from reportgen.analysis import plotting
 from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Layer, Optimizer, Probe, RunSpec
-from reportgen.experiments import decide, deep_nets, evidence
-from reportgen.experiments.deep_nets import ADAM, ARMS, DEEP, STEPS, WIDTH, Kind, gain, label
+from reportgen.experiments import decide, depth_optimizer_rate, evidence, nets
+from reportgen.experiments.depth_optimizer_rate import ADAM, DEEP, STEPS, WIDTH, gain, label
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
+from reportgen.experiments.nets import Kind
 
 DEPTH = {"full": DEEP, "quick": 5}
 NAMES: dict[Kind, str] = {"": "none", "batch": "BatchNorm", "layer": "LayerNorm"}
@@ -33,7 +34,9 @@ def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
     trained = [
         Run(
             {"part": "trained", "kind": kind, "setting": setting, "arm": arm},
-            deep_nets.network(arm, depth, SETTINGS[setting], config, dataset, seed, kind),
+            depth_optimizer_rate.network(
+                arm, depth, SETTINGS[setting], config, dataset, seed, kind
+            ),
         )
         for kind, setting in PLAN
         for arm in STARTS
@@ -48,7 +51,7 @@ def runs(config: Config, dataset: DatasetInfo) -> list[Run]:
 
 def _stream(kind: Kind, dataset: DatasetInfo, seed: int) -> RunSpec:
     """A linear layer and residual blocks, all of He's variance; measured and not trained."""
-    he = ARMS["he"][0]
+    he = nets.STARTS["he"][0]
     block = Layer(WIDTH, "relu", he, normalization=kind, residual=True)
     output = Layer(dataset.classes, "softmax", he)
     layers = (Layer(WIDTH, "linear", he), *[block] * BLOCKS, output)
@@ -63,7 +66,7 @@ def trained(results: Results, kind: str, setting: str, arm: str) -> pd.Series:
 def stream(results: Results, kind: str) -> np.ndarray:
     """Mean square of the sum before block 1 and after each block, shape (seeds, blocks + 1)."""
     rows = results.rows(part="stream", kind=kind)
-    return decide.by_layer(rows, "signal", "h_mean_square")[:, :-1]
+    return decide.looks(rows, "signal", "h_mean_square")[:, 0, :-1]
 
 
 def analyse(results: Results) -> Findings:
@@ -72,21 +75,10 @@ def analyse(results: Results) -> Findings:
         f"{kind or 'none'}_{setting}": trained(results, kind, setting, "third").mean()
         for kind, setting in PLAN
     }
-    factor, last = _threefold(results).effect, _linear(results).details["last"]
-    # Accuracies known from other three seeds, and the range that two standard errors leave.
-    expected = (
-        ("30 layers, 1/(3n), BatchNorm, SGD", "0.85 to 0.87", third["batch_sgd"], 0.8, 0.92),
-        ("30 layers, 1/(3n), BatchNorm, Adam", "0.90 to 0.91", third["batch_adam"], 0.87, 0.94),
-        ("30 layers, 1/(3n), LayerNorm, SGD", "chance", third["layer_sgd"], 0.09, 0.16),
-        ("30 layers, 1/(3n), LayerNorm, Adam", "chance", third["layer_adam"], 0.09, 0.16),
-        ("30 layers, 1/(3n), LayerNorm, Adam at 0.0001", "0.91", third["layer_slow"], 0.89, 0.93),
-        ("residual stream: factor a block", 3.02, factor, 2.92, 3.12),
-        ("pre-LayerNorm: mean square after 30 blocks", 61, last, 54, 68),
-    )
     values = CONSTANTS | {
-        "third": third, "growth": factor, "last": last,
+        "third": third,
+        "growth": _threefold(results).effect, "last": _linear(results).details["last"],
         "depth": results.config.pick(**DEPTH), "steps": results.config.pick(**STEPS),
-        "expected": [decide.expected(*row) for row in expected],
     }  # fmt: skip
     return Findings(values, [_draw_trained(results), _draw_streams(results)])
 
@@ -94,7 +86,7 @@ def analyse(results: Results) -> Findings:
 def _draw_trained(results: Results) -> Figure:
     figure, axes = plotting.new(height=3.3)
     for (tick, (kind, setting)), (arm, side) in product(enumerate(PLAN), STARTS.items()):
-        _, name, index = ARMS[arm]
+        _, name, index = nets.STARTS[arm]
         color, marker = plotting.style(index)["color"], plotting.style(index)["marker"]
         found, at = trained(results, kind, setting, arm), tick + side
         axes.bar(at, found.mean(), 0.36, color=color, alpha=0.3, label=None if tick else name)

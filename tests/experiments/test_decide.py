@@ -1,5 +1,7 @@
 """The shared tests of claims: all three verdicts, and no data at all."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,7 +57,6 @@ def test_equivalence_needs_the_whole_interval_inside_the_margin(
 def test_pairs_are_matched_by_seed_and_not_by_place() -> None:
     shuffled = (BASE + 0.01).sample(frac=1, random_state=1)
     pair = decide.difference(shuffled, BASE)
-    assert pair is not None
     assert (pair.mean, pair.low, pair.high) == pytest.approx((0.01, 0.01, 0.01))
 
 
@@ -127,6 +128,20 @@ def test_without_data_every_test_is_inconclusive_and_names_no_number() -> None:
         assert (outcome.verdict, outcome.effect, outcome.n) == ("inconclusive", None, 0)
 
 
+def test_looks_are_filled_up_with_nan_where_a_run_diverged() -> None:
+    def taken(*z: float | None) -> dict[str, Any]:
+        return {"signal": [{"step": at, "z": [value, 1.0]} for at, value in enumerate(z)]}
+
+    rows = pd.DataFrame({"probes": [taken(1.0, None, 3.0), taken(4.0), {}]})
+    found = decide.looks(rows, "signal", "z")
+    np.testing.assert_array_equal(
+        found[:, :, 0], [[1, np.nan, 3], [4] + [np.nan] * 2, [np.nan] * 3]
+    )
+    np.testing.assert_array_equal(found[:2, 0, 1], 1)
+    np.testing.assert_array_equal(decide.looks(rows, "signal", "step")[0], [0, 1, 2])
+    assert decide.looks(rows[:0], "signal", "step").shape == (0, 1)
+
+
 def test_an_interval_that_is_infinite_is_not_told() -> None:
     outcome = decide.directional(BASE.iloc[:1] + 1, BASE.iloc[:1])
     assert (outcome.low, outcome.high, outcome.n) == (None, None, 1)
@@ -143,5 +158,4 @@ def test_numbers_have_fixed_decimals_or_are_a_dash(value: float | None, shown: s
 
 def test_an_interval_is_two_numbers_or_a_dash() -> None:
     assert decide.interval(0.1, 0.25) == "0.1000 to 0.2500"
-    assert decide.interval(None, None) == "–"
     assert decide.interval(-np.inf, np.inf) == "–"

@@ -14,8 +14,8 @@ from reportgen.experiments import (
     backward_gradients,
     forward_variance,
     glorot_2010,
+    nets,
     orthogonal,
-    untrained,
 )
 from reportgen.experiments.evidence import Results
 
@@ -53,7 +53,7 @@ def powers(factor: float, layers: int) -> list[float]:
 
 
 def forward(arm: str, *factors: float) -> Results:
-    depth = untrained.DEPTH
+    depth = nets.DEPTH
     return results(
         {arm: [probed("signal", depth, h_mean_square=powers(f, depth)) for f in factors]}
     )
@@ -61,17 +61,17 @@ def forward(arm: str, *factors: float) -> Results:
 
 def relu(*variances: float) -> Results:
     columns = [{"h_std": v**0.5, "z_mean_square": 1.0, "h_mean_square": 0.5} for v in variances]
-    return results({"he": [probed("signal", untrained.DEPTH, **c) for c in columns]})
+    return results({"he": [probed("signal", nets.DEPTH, **c) for c in columns]})
 
 
 def zeros(*others: float) -> Results:
-    same = [probed("signal", untrained.DEPTH, zero=0.5) for _ in others]
-    found = [probed("signal", untrained.DEPTH, zero=share) for share in others]
+    same = [probed("signal", nets.DEPTH, zero=0.5) for _ in others]
+    found = [probed("signal", nets.DEPTH, zero=share) for share in others]
     return results({"he": same, "lecun": same, "glorot": found})
 
 
 def angle(*cosines: float) -> Results:
-    return results({"he": [probed("signal", untrained.DEPTH, cosine=c) for c in cosines]})
+    return results({"he": [probed("signal", nets.DEPTH, cosine=c) for c in cosines]})
 
 
 def tanh(*squares: float) -> Results:
@@ -82,8 +82,8 @@ def tanh(*squares: float) -> Results:
 def backward(name: str, *off: float) -> Results:
     """Errors (z) or weight gradients (kernel) of the three arms, off theory by some factor."""
     arms: dict[str, list[dict[str, Any]]] = {}
-    for arm, factor in untrained.FACTORS.items():
-        if arm in untrained.SHOWN:
+    for arm, factor in nets.FACTORS.items():
+        if arm in nets.SHOWN:
             slopes = {"z": 1 / factor, "kernel": 1.0}
             arms[arm] = [
                 probed("gradients", 30, **{
@@ -215,7 +215,10 @@ VALUES: dict[str, dict[str, Any]] = {
         "slope": ARMS, "weight_slope": ARMS, "funnel_widths": [1024, 32], "funnel_signal": 1.0
     },
     "glorot_2010": {"back": STARTS, "singular": STARTS, "cut": 2.27},
-    "orthogonal": {"trained": {"rate": 0.05}},
+    "orthogonal": {
+        "depth": 50, "trained": {"depth": 30, "rate": 0.05},
+        **dict.fromkeys(("accuracy", "loss"), dict.fromkeys(orthogonal.TRAINED, 0.5)),
+    },
 }  # fmt: skip
 
 

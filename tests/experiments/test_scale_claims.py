@@ -10,7 +10,6 @@ from experiments.words import said
 from reportgen.config import Config
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.experiments import (
-    deep_nets,
     depth_optimizer_rate,
     edge_of_chaos,
     input_scale,
@@ -47,7 +46,7 @@ def results(module: ModuleType, *rules: Rule) -> Results:
 
 
 def gradient(square: float) -> dict[str, Any]:
-    return {"gradients": {"kernel": [square] * (deep_nets.DEEP + 1)}}
+    return {"gradients": {"kernel": [square] * (depth_optimizer_rate.DEEP + 1)}}
 
 
 def stream(factor: float, added: float) -> dict[str, Any]:
@@ -67,9 +66,9 @@ def dead(count: float) -> dict[str, Any]:
 
 
 ALL: dict[str, Any] = {}
-GLOROT = {"arm": "glorot", "depth": deep_nets.DEEP}
-THIRD = {"arm": "third", "depth": deep_nets.DEEP}
-FAST = {"arm": "he", "depth": deep_nets.DEEP, "optimizer": "sgd", "rate": 0.5}
+GLOROT = {"arm": "glorot", "depth": depth_optimizer_rate.DEEP}
+THIRD = {"arm": "third", "depth": depth_optimizer_rate.DEEP}
+FAST = {"arm": "he", "depth": depth_optimizer_rate.DEEP, "optimizer": "sgd", "rate": 0.5}
 LOWERED = {"arm": "third", "epsilon": depth_optimizer_rate.LOWERED.epsilon}
 MANY = {"arm": "small", "depth": 10}
 STREAM, NORMED = {"part": "stream", "kind": ""}, {"part": "stream", "kind": "layer"}
@@ -166,6 +165,17 @@ CASES: dict[str, tuple[ModuleType, tuple[tuple[Rule, ...], ...]]] = {
         )),
     ),
 }  # fmt: skip
+# Experiment -> the values that its sentences name, made up, where they are not its constants.
+VALUES: dict[str, dict[str, Any]] = {
+    "sigma_sweep": {"margin": sigma_sweep.PLATEAU},
+    "input_scale": {
+        "units": 128,
+        "dead": dict.fromkeys(input_scale.STARTS, 4.0),
+        **dict.fromkeys(
+            ("logit_std", "logit_theory", "early", "final"), dict.fromkeys(input_scale.SCALES, 0.5)
+        ),
+    },
+}
 CLAIMS = {
     claim.id: claim
     for module in (depth_optimizer_rate, edge_of_chaos, sigma_sweep, normalization, input_scale)
@@ -179,16 +189,17 @@ def test_each_claim_comes_out_as_its_data_say(claim: str, verdict: str) -> None:
     module, cases = CASES[claim]
     outcome = CLAIMS[claim].test(results(module, *cases[VERDICTS.index(verdict)]))
     assert outcome.verdict == verdict
-    constants = getattr(module, "CONSTANTS", {})
-    sentence = said(module.EXPERIMENT.name, claim, outcome, **constants)
+    name = module.EXPERIMENT.name
+    values = getattr(module, "CONSTANTS", {}) | VALUES.get(name, {})
+    sentence = said(name, claim, outcome, **values)
     assert sentence.endswith(".")
     assert "nan" not in sentence
 
 
 def test_a_diverged_rate_is_never_the_tuned_one() -> None:
     first, *_, last = depth_optimizer_rate.SGD
-    best = {"arm": "he", "depth": deep_nets.DEEP, "optimizer": "sgd", "rate": last.learning_rate}
-    case = ("he", deep_nets.DEEP, "sgd")
+    best = FAST | {"rate": last.learning_rate}
+    case = ("he", depth_optimizer_rate.DEEP, "sgd")
     trained = results(depth_optimizer_rate, NONE, (best, 0.2))
     assert depth_optimizer_rate.best(trained, *case) == last
     diverged = results(depth_optimizer_rate, NONE, (best, 0.95))

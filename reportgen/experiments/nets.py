@@ -1,15 +1,15 @@
-"""Deep nets that several experiments measure without training: their draws, figures and gains."""
+"""Plain nets, drawn alike in all layers: the starts compared, and what is measured untrained."""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from reportgen.analysis import plotting, theory
-from reportgen.config import Initializer
+from reportgen.config import ASSIGNMENT_INITIALIZERS, Initializer
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Activation, Layer, Probe, RunSpec
 from reportgen.experiments import decide
@@ -17,33 +17,44 @@ from reportgen.experiments.evidence import Results
 
 WIDTH, DEPTH = 128, 30
 SQUARE = (WIDTH,) * DEPTH
-# PyTorch's default, U(+-1 / sqrt(fan_in)).
-THIRD = Initializer.of("VarianceScaling", scale=1 / 3, mode="fan_in", distribution="uniform")
+SIGNALS = (Probe("signal"), Probe("gradients"))
+Kind = Literal["", "batch", "layer"]  # of normalization
 Widths = tuple[int, ...]
 Measured = Callable[[Results, str], np.ndarray]  # of an arm, shape (draws, layers)
 Line = Callable[[Initializer, Widths], np.ndarray]  # theory by layer
 Arm = tuple[Initializer, str, int]  # name, and place in the palette (as in the main comparison)
-ARMS: dict[str, Arm] = {
-    "he": (Initializer.of("HeNormal"), "He", 3),
-    "glorot": (Initializer.of("GlorotNormal"), "Glorot", 2),
+# PyTorch's default, U(+-1 / sqrt(fan_in)).
+THIRD = Initializer.of("VarianceScaling", scale=1 / 3, mode="fan_in", distribution="uniform")
+STARTS: dict[str, Arm] = {
+    "small": (Initializer.of("RandomNormal", stddev=0.01), "normal(0, 0.01²)", 5),
     "third": (THIRD, "variance 1/(3n)", 4),
     "lecun": (Initializer.of("LecunNormal"), "LeCun", 0),
+    "glorot": (Initializer.of("GlorotNormal"), "Glorot", 2),
+    "he": (Initializer.of("HeNormal"), "He", 3),
+    "normal": (ASSIGNMENT_INITIALIZERS[1], "Normal(0, 1)", 1),
 }
 # By which a square ReLU layer multiplies second moments, either way.
 FACTORS = {"he": 1.0, "glorot": 1 / 2, "third": 1 / 6}
-SHOWN = {arm: ARMS[arm] for arm in FACTORS}  # in square layers LeCun's draws are Glorot's
 TOLERANCE = 0.1  # of such a factor: two to three times what ten draws leave open
+
+
+def starts(*arms: str) -> dict[str, Arm]:
+    """Some of the starts, in this order."""
+    return {arm: STARTS[arm] for arm in arms}
+
+
+SHOWN = starts(*FACTORS)  # in square layers LeCun's draws are Glorot's
 
 
 def network(
     kernel: Initializer, widths: Widths, dataset: DatasetInfo, seed: int,
-    activation: Activation = "relu", probes: tuple[str, ...] = ("signal", "gradients"),
+    activation: Activation = "relu", *, bias: Initializer = Initializer("Zeros"),
+    normalization: Kind = "", steps: int = 0, probes: tuple[Probe, ...] = SIGNALS, **options: Any,
 ) -> RunSpec:  # fmt: skip
-    """A net of these hidden layers, measured and not trained."""
-    layers = [Layer(units, activation, kernel) for units in widths]
-    layers.append(Layer(dataset.classes, "softmax", kernel))
-    measured = tuple(Probe(name) for name in probes)
-    return RunSpec(dataset.digest, tuple(layers), seed, steps=0, probes=measured)
+    """A net of these hidden layers; measured, and not trained unless `steps` and `options` say."""
+    layers = [Layer(units, activation, kernel, bias, normalization) for units in widths]
+    layers.append(Layer(dataset.classes, "softmax", kernel, bias))
+    return RunSpec(dataset.digest, tuple(layers), seed, steps, probes=probes, **options)
 
 
 def variances(kernel: Initializer, widths: Widths) -> np.ndarray:
@@ -62,7 +73,7 @@ def gains(kernel: Initializer, widths: Widths, *, backward: bool = False) -> np.
 
 def hidden(results: Results, arm: str, name: str, probe: str = "signal") -> np.ndarray:
     """A figure of a probe by hidden layer, shape (draws, layers)."""
-    return decide.by_layer(results.rows(arm=arm), probe, name)[:, :-1]
+    return decide.looks(results.rows(arm=arm), probe, name)[:, 0, :-1]
 
 
 def errors(results: Results, arm: str) -> np.ndarray:
