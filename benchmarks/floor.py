@@ -6,14 +6,13 @@ backward products of both layers and nothing else, no activation, no loss, no up
 
 Bare, it is a whole process, as `make bench` times it. With `--steps` the two processes time epochs
 of the products, of Adam's updates and of reportgen's compiled steps in turn, warm, both busy with
-the same at any time; it prints the seconds of an epoch of one model as JSON.
+the same at any time; it prints the seconds of each epoch of one model as JSON.
 """
 
 import argparse
 import json
 import multiprocessing
 import os
-import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -160,7 +159,7 @@ def main() -> None:
         found = [share.result() or {} for share in shares]
     if options.steps:
         kinds = {kind: [s for one in found for s in one[kind]] for kind in found[0]}
-        print(json.dumps({kind: statistics.median(seconds) for kind, seconds in kinds.items()}))
+        print(json.dumps(kinds))
 
 
 if __name__ == "__main__":

@@ -197,7 +197,6 @@ CASES: dict[str, tuple[Results, Results, Results]] = {
     ),
     "xavier-root-is-the-deviation": (stds(ROOT, ROOT), stds(0.3, 0.3), stds(0.05, 0.2)),
     "orthogonal-vs-he-accuracy": (trained(0.2), trained(-0.2), trained(0.01, noise=0.1)),
-    "orthogonal-vs-he-loss": (trained(0.2), trained(-0.2), trained(0.01, noise=0.1)),
 }  # fmt: skip
 SPECTRA = {
     "gaussian-product-collapses": ("gaussian", (1e-8, 1e-8), (0.1, 0.1), (1e-8, 1e-3)),
