@@ -105,7 +105,7 @@ def test_its_theory_is_that_of_the_report(lab: Any, activation: str, scale: floa
 @pytest.mark.parametrize(
     ("init", "keras", "parameters"),
     [
-        ("zeros", "Zeros", {}),
+        ("zeros", "RandomNormal", {"stddev": 0}),
         ("glorot", "GlorotNormal", {}),
         ("he", "HeNormal", {}),
         ("lecun", "LecunNormal", {}),
