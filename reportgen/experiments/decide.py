@@ -26,9 +26,9 @@ def accuracy(results: Results, arm: str) -> pd.Series:
     return by_seed(results.rows(arm=arm))
 
 
-def scored(rows: pd.DataFrame) -> pd.Series:
-    """Test accuracy by seed, where a diverged run counts as 0."""
-    return by_seed(rows).fillna(0.0)
+def scored(results: Results, arm: str, **labels: Any) -> pd.Series:
+    """`accuracy` where a diverged run counts as 0; of those runs that also have these labels."""
+    return by_seed(results.rows(arm=arm, **labels)).fillna(0.0)
 
 
 def looks(rows: pd.DataFrame, probe: str, field: str) -> np.ndarray:

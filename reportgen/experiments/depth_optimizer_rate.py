@@ -77,7 +77,7 @@ def _labels(arm: str, depth: int, of: Optimizer) -> dict[str, Any]:
 
 def accuracy(results: Results, arm: str, depth: int, optimizer: Optimizer) -> pd.Series:
     """Test accuracies of one setting by seed."""
-    return decide.scored(results.rows(**_labels(arm, depth, optimizer)))
+    return decide.scored(results, **_labels(arm, depth, optimizer))
 
 
 def best(results: Results, arm: str, depth: int, name: str) -> Optimizer:

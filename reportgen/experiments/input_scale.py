@@ -52,7 +52,7 @@ def early(results: Results, scale: str) -> pd.Series:
 
 def final(results: Results, scale: str) -> pd.Series:
     """He's test accuracy at the end, by seed."""
-    return decide.scored(_trained(results, "he", scale))
+    return decide.scored(results, "he", part="trained", standardized=SCALES[scale])
 
 
 def dead(results: Results, arm: str) -> pd.Series:

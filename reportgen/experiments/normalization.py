@@ -60,7 +60,7 @@ def _stream(kind: Kind, dataset: DatasetInfo, seed: int) -> RunSpec:
 
 def trained(results: Results, kind: str, setting: str, arm: str) -> pd.Series:
     """Test accuracies of one setting by seed."""
-    return decide.scored(results.rows(part="trained", kind=kind, setting=setting, arm=arm))
+    return decide.scored(results, arm, part="trained", kind=kind, setting=setting)
 
 
 def stream(results: Results, kind: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from reportgen.config import Config, Initializer
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import Activation, Optimizer, Probe
 from reportgen.experiments import decide, evidence
-from reportgen.experiments.decide import higher
+from reportgen.experiments.decide import higher, scored
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
 from reportgen.experiments.nets import STARTS, network
 
@@ -69,11 +69,6 @@ def fuss_catalan(depth: int, shares: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(np.interp(shares, above / above[-1], square) / 2))
 
 
-def accuracy(results: Results, arm: str) -> pd.Series:
-    """Test accuracy by seed, where a diverged run counts as 0."""
-    return decide.scored(results.rows(arm=arm))
-
-
 def final_loss(results: Results, arm: str) -> pd.Series:
     """Mean training loss over the last, perhaps unfinished, epoch by seed."""
     rows = results.rows(arm=arm)
@@ -89,7 +84,7 @@ def analyse(results: Results) -> Findings:
         "median": {arm: np.median(found) for arm, found in last.items()},
         "largest": {arm: found[:, 0].mean() for arm, found in last.items()},
         "relu_left": (last["relu"] > ZERO).mean(),
-        "accuracy": {arm: decide.mean(accuracy(results, arm)).mean for arm in TRAINED},
+        "accuracy": {arm: decide.mean(scored(results, arm)).mean for arm in TRAINED},
         "trained": {"width": TRAINED_WIDTH, "depth": TRAINED_DEPTH, "rate": RATE,
                     "steps": results.table["spec"].iloc[-1]["steps"]},
     }  # fmt: skip
@@ -124,7 +119,7 @@ def draw_spectra(results: Results) -> Figure:
 def draw_training(results: Results) -> Figure:
     """Test accuracy and last training loss, paired by seed."""
     figure, both = plotting.new(2, height=2.6)
-    measured = {"test accuracy": accuracy, "training loss, last epoch": final_loss}
+    measured = {"test accuracy": scored, "training loss, last epoch": final_loss}
     names, data = [name for _, name, _ in TRAINED.values()], []
     for axes, (what, of) in zip(both, measured.items(), strict=True):
         found = [of(results, arm) for arm in TRAINED]
@@ -159,7 +154,7 @@ CLAIMS = (
     Claim("gaussian-product-collapses", _collapse, "orthogonal-spectra"),
     Claim("orthogonal-product-is-isometric", _isometry, "orthogonal-spectra"),
     Claim("relu-breaks-isometry", _relu, "orthogonal-spectra"),
-    Claim("orthogonal-vs-he-accuracy", higher(accuracy, *TRAINED), "orthogonal-training"),
+    Claim("orthogonal-vs-he-accuracy", higher(scored, *TRAINED), "orthogonal-training"),
 )
 
 EXPERIMENT = Experiment(11, "orthogonal", runs, analyse, CLAIMS)

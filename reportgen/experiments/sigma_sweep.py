@@ -8,7 +8,7 @@ from reportgen.config import Config, Initializer
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.experiments import assignment, decide, evidence
 from reportgen.experiments.assignment import EARLY_MARGIN, HIDDEN
-from reportgen.experiments.decide import alike
+from reportgen.experiments.decide import alike, scored
 from reportgen.experiments.evidence import Claim, Experiment, Figure, Findings, Results, Run
 from reportgen.experiments.nets import starts, variances, widths
 
@@ -113,13 +113,9 @@ def _holds_schemes(results: Results) -> evidence.Outcome:
     return decide.always(inside, how, schemes=len(sigmas), seeds=len(bounds))
 
 
-def _scored(results: Results, arm: str) -> pd.Series:
-    return decide.scored(results.rows(arm=arm))
-
-
 CLAIMS = (
     Claim("sweep-plateau", _wide_plateau, "sigma-sweep"),
     Claim("shallow-cannot-rank", _holds_schemes, "sigma-sweep"),
-    Claim("normal-or-uniform", alike(_scored, "normal", "uniform", EARLY_MARGIN), "sigma-sweep"),
+    Claim("normal-or-uniform", alike(scored, "normal", "uniform", EARLY_MARGIN), "sigma-sweep"),
 )
 EXPERIMENT = Experiment(7, "sigma_sweep", runs, analyse, CLAIMS)
