@@ -104,11 +104,12 @@ class Steps:
         spec = assignment.runs(Config(seeds=1), dataset)[-1].spec
         self._trainer = Trainer(spec.shape, images)
         self._trainer.start(spec)
-        self._count = len(images.x_train) // BATCH
+        self._count, self._done = len(images.x_train) // BATCH, 0
 
     def epoch(self) -> None:
-        """All the batches once, in the order of the first epoch."""
-        self._trainer.run(0, self._count)
+        """All the batches of the next epoch."""
+        self._trainer.run(self._done, self._done + self._count)
+        self._done += self._count
 
 
 def start(meet: Any) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import cache
 
 import keras
 import numpy as np
@@ -89,8 +90,12 @@ def initializers(
 def draw(spec: Initializer, seed: int) -> keras.initializers.Initializer:
     """The Keras initializer of a spec, drawing with `seed` if it draws at all."""
     kind = getattr(keras.initializers, spec.name)
-    draws = "seed" in inspect.signature(kind).parameters
-    return kind(**dict(spec.parameters), **({"seed": seed} if draws else {}))
+    return kind(**dict(spec.parameters), **({"seed": seed} if _draws(kind) else {}))
+
+
+@cache
+def _draws(kind: type[keras.initializers.Initializer]) -> bool:
+    return "seed" in inspect.signature(kind).parameters
 
 
 def layer_seed(seed: int, layer: int, stream: int = 0) -> int:

@@ -1,8 +1,8 @@
 """RunSpec + images -> Result: one model, one thread, one XLA-compiled loop.
 
-The network is a real Keras model. Its forward pass and loss are traced into a loop that gathers
-each batch, differentiates and updates the weights without returning to Python; a loop is compiled
-once for each network shape in a process, and initial weights, batch order and rates are data.
+The network is a real Keras model. Its forward pass and loss are traced into a loop over an epoch's
+batches that differentiates and updates the weights without returning to Python; a loop is compiled
+once for each network shape in a process, and initial weights, batches and rates are data.
 
 Pixels that are zero in every training image (71 of MNIST's 784) add nothing to an activation in
 training, and their weights get no gradient: steps leave them out, and nothing else does.
@@ -99,6 +99,21 @@ def _train_split(images: Images, standardized: bool) -> tuple[np.ndarray, list[t
     return seen, [tf.constant(flat[:, seen]), tf.constant(images.y_train)]
 
 
+@lru_cache(maxsize=1)  # probes stop an epoch many times
+def _batches(
+    images: Images, standardized: bool, size: int, seed: int, epoch: int
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """[images, labels] of an epoch's whole batches, and of what is left, Keras's last batch.
+
+    In batches beforehand: the loop that is compiled would take twice as long to gather them.
+    """
+    pair = _train_split(images, standardized)[1]
+    order = np.random.default_rng([seed, epoch]).permutation(len(images.y_train))
+    cut = len(order) - len(order) % size
+    whole, rest = order[:cut].reshape(-1, size), order[cut:][None]
+    return [tf.gather(a, whole) for a in pair], [tf.gather(a, rest) for a in pair]
+
+
 @lru_cache(maxsize=1)
 def _splits(images: Images) -> dict[str, list[tf.Tensor]]:
     """[images, labels] by held-out split on the device, as bytes, for all trainers of a process."""
@@ -117,9 +132,11 @@ class Trainer:
     def __init__(self, shape: RunSpec, images: Images) -> None:
         self.images = images
         self.model = build_model(shape.layers, input_shape=images.shape, seed=0)
-        self._plain = self.model.get_weights()  # of no kernel, and of new normalizations
+        # What no run draws: scales, shifts and moments of new normalizations, zeros of biases.
+        self._undrawn = [(w, w.numpy()) for w in self.model.weights if w.name != "kernel"]
         self._splits = _splits(images)
-        self._seen, self._train_split = _train_split(images, shape.standardized)
+        self._standardized = shape.standardized
+        self._seen, _ = _train_split(images, shape.standardized)
         self._scaling = images.standardization if shape.standardized else (0.0, 1.0)
         self._batch_size = shape.batch_size
         # The same network from the pixels seen: a first layer of fewer inputs, all others shared.
@@ -136,11 +153,13 @@ class Trainer:
 
     def start(self, spec: RunSpec) -> None:
         """Take a run's initial weights, rates and seed."""
-        self.model.set_weights(self._plain)
+        for weight, value in self._undrawn:
+            weight.assign(value)
         shared = spec.shared_initializer
         draw_weights(self.model, spec.layers, seed=spec.seed, shared_initializer=shared)
-        for slot in itertools.chain(*self._slots):
-            slot.assign(tf.zeros_like(slot))
+        if spec.steps:
+            for slot in itertools.chain(*self._slots):
+                slot.assign(tf.zeros_like(slot))
         self._rates.assign((spec.optimizer.learning_rate, spec.optimizer.epsilon))
         self.seed = spec.seed
 
@@ -154,13 +173,12 @@ class Trainer:
         whole, per_epoch = count // size, math.ceil(count / size)
         epoch, first = divmod(start, per_epoch)
         last = first + stop - start
-        order = np.random.default_rng([self.seed, epoch]).permutation(count).astype(np.int32)
+        batches, rest = _batches(self.images, self._standardized, size, self.seed, epoch)
         calls = []
         if first < whole:
-            batches = order[: whole * size].reshape(whole, size)
-            calls.append((batches, first, min(last, whole), start))
-        if last > whole:  # Keras's last batch of an epoch holds what is left
-            calls.append((order[whole * size :][None], 0, 1, stop - 1))
+            calls.append((*batches, first, min(last, whole), start))
+        if last > whole:
+            calls.append((*rest, 0, 1, stop - 1))
         kernel, bias = self.model.layers[1].get_weights()
         self._first.set_weights((kernel[self._seen], bias))
         sums = [self._compiled_run(*map(tf.constant, call)) for call in calls]
@@ -186,15 +204,13 @@ class Trainer:
         """Bytes -> what the network sees: [0, 1] as in the assignment, or standardized."""
         return (tf.cast(images, tf.float32) / 255.0 - self._scaling[0]) / self._scaling[1]
 
-    def _run(self, batches: Any, first: Any, last: Any, step: Any) -> tf.Tensor:
-        images, labels = self._train_split
+    def _run(self, images: Any, labels: Any, first: Any, last: Any, step: Any) -> tf.Tensor:
         weights = self._trained.trainable_variables
 
         def body(index: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            batch = batches[index]
-            y = tf.gather(labels, batch)
+            y = labels[index]
             with tf.GradientTape() as tape:
-                p = self._trained(self.inputs(tf.gather(images, batch)), training=True)
+                p = self._trained(self.inputs(images[index]), training=True)
                 losses = keras.losses.sparse_categorical_crossentropy(y, p)
                 loss = tf.reduce_mean(losses)
             gradients = tape.gradient(loss, weights)
