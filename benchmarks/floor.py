@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.config import Config
-from reportgen.engine import datasets, runner
-from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine import runner, splits
+from reportgen.engine.datasets import DatasetInfo
+from reportgen.engine.splits import Images
 
 PROCESSES, MODELS = 2, 4
 INPUTS, HIDDEN, CLASSES, BATCH = 784, 128, 10, 64
@@ -120,7 +121,7 @@ def start(meet: Any) -> None:
 
 def train(epochs: int) -> None:
     """One process's share of the products of the four trainings."""
-    _, images = datasets.load("mnist", fallback=False, project=Path())
+    _, images = splits.load("mnist", fallback=False, project=Path())
     products = Products(images)
     for _ in range(epochs * MODELS // PROCESSES):
         products.epoch()
@@ -128,7 +129,7 @@ def train(epochs: int) -> None:
 
 def compare(epochs: int) -> dict[str, list[float]]:
     """Seconds of epochs of the products, of Adam's updates and of reportgen's steps, in turn."""
-    dataset, images = datasets.load("mnist", fallback=False, project=Path())
+    dataset, images = splits.load("mnist", fallback=False, project=Path())
     kinds: dict[str, Products | Updates | Steps] = {
         "products": Products(images),
         "updates": Updates(len(images.x_train) // BATCH),

@@ -18,7 +18,7 @@ from typing import Any
 from bench import BUILD, REPORTGEN, copy_project, machine, timed
 
 from reportgen.config import ASSIGNMENT_INITIALIZERS, Config
-from reportgen.engine import datasets
+from reportgen.engine import splits
 from reportgen.engine.runner import Finished, Workers
 from reportgen.engine.runs import Layer, RunSpec, canonical
 from reportgen.engine.store import Store, _line  # `append` would wait for the disk at each record
@@ -36,7 +36,7 @@ ASKED = {"status": "5 s, 500 MB", "render": "5 s, 500 MB"}  # with 100,000 recor
 
 def train(*, models: int, depth: int, width: int, steps: int) -> None:
     """Train so many models as a report would; the child whose time and memory are taken."""
-    dataset, images = datasets.load("mnist", fallback=False, project=Path())
+    dataset, images = splits.load("mnist", fallback=False, project=Path())
     specs: list[RunSpec] = []
     for number in range(models):
         kernel = ASSIGNMENT_INITIALIZERS[number % len(ASSIGNMENT_INITIALIZERS)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from reportgen.engine import datasets
+from reportgen.engine import splits
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=10)
     epochs = parser.parse_args().epochs
-    _, images = datasets.load("mnist", fallback=False, project=Path())
+    _, images = splits.load("mnist", fallback=False, project=Path())
     parts = (images.x_train, images.x_test)
     train, test = (x.reshape(len(x), -1).astype("float32") / 255 for x in parts)
     warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped after its epochs

@@ -23,6 +23,7 @@ from reportgen.errors import Interrupted, ReportgenError
 from reportgen.experiments import kept
 
 if TYPE_CHECKING:
+    from reportgen.engine.splits import Images
     from reportgen.publish.faults import Fault
     from reportgen.publish.handin import Exported
     from reportgen.publish.pages import Rendered
@@ -120,9 +121,7 @@ def train(project: Project) -> tuple[DatasetInfo, dict[str, dict[str, Any]]]:
                 watcher.say(f"results: {sentence}; that run is trained again")
             if images is None and not plan.keys() <= records.keys():
                 # The images may turn out to be others than those recorded: then so is the plan.
-                dataset, images = datasets.load(
-                    config.dataset, fallback=config.fallback, project=project.root
-                )
+                dataset, images = _load(project)
                 plan = _plan(config, dataset)
                 records = store.records(plan)
             missing = {key: spec for key, (spec, _) in plan.items() if key not in records}
@@ -276,7 +275,14 @@ def _find_dataset(project: Project) -> tuple[DatasetInfo, Any]:
     recorded = project.store.dataset(name)
     if recorded and not recorded.fallback and not datasets.locate(name, project.root):
         return recorded, None
-    return datasets.load(name, fallback=project.config.fallback, project=project.root)
+    return _load(project)
+
+
+def _load(project: Project) -> "tuple[DatasetInfo, Images]":
+    from reportgen.engine import splits  # here: most builds need no images, and no NumPy
+
+    config = project.config
+    return splits.load(config.dataset, fallback=config.fallback, project=project.root)
 
 
 def _context(project: Project) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from samples import load_small, write_small
 
-from reportgen.engine import datasets
-from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine import datasets, splits
+from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runner import WORKER_ENVIRONMENT
+from reportgen.engine.splits import Images
 
 # As in the engine's workers, and before anything imports TensorFlow: a run in the tests' own
 # process then leaves the same bytes as one in a worker.
@@ -39,7 +40,7 @@ def mnist() -> tuple[DatasetInfo, Images]:
     """Full MNIST, verified by its digests; nothing is downloaded."""
     if datasets.locate("mnist", Path()) is None:
         pytest.skip("full MNIST is not on this machine: name its folder in REPORTGEN_DATA_DIR")
-    return datasets.load("mnist", fallback=False, project=Path())
+    return splits.load("mnist", fallback=False, project=Path())
 
 
 @pytest.fixture

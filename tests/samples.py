@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.engine import datasets
-from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine import splits
+from reportgen.engine.datasets import DatasetInfo
+from reportgen.engine.splits import Images
 from reportgen.engine.store import Store
 
 
@@ -36,7 +37,7 @@ def write_small(path: Path, *, train: int, test: int, **options: Any) -> dict[st
 
 def load_small(path: Path) -> tuple[DatasetInfo, Images]:
     """Load an .npz file as the pipeline does."""
-    return datasets.load(path.name, fallback=False, project=path.parent)
+    return splits.load(path.name, fallback=False, project=path.parent)
 
 
 def record(key: str) -> dict[str, Any]:

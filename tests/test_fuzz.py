@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from samples import record, small_arrays
 
 from reportgen import config
-from reportgen.engine import datasets
+from reportgen.engine import datasets, splits
 from reportgen.engine.runs import Layer, RunSpec
 from reportgen.engine.store import Store, _line
 from reportgen.experiments.registry import chosen
@@ -117,7 +117,7 @@ members = st.one_of(
     mutated(stored(good_arrays["x_train"])),
     mutated(stored(good_arrays["y_test"])),
 )
-named = st.one_of(st.sampled_from(datasets.NAMES), junk.map(lambda name: f"x{name}"))
+named = st.one_of(st.sampled_from(splits.NAMES), junk.map(lambda name: f"x{name}"))
 packings = st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
 
 
@@ -126,7 +126,7 @@ def archives(draw: st.DrawFn) -> bytes:
     """A zip of the four arrays with a few of them replaced, left out, or there twice."""
     content = {name: stored(array) for name, array in good_arrays.items()}
     content |= draw(st.dictionaries(named, members, max_size=2))
-    for name in draw(st.lists(st.sampled_from(datasets.NAMES), max_size=1)):
+    for name in draw(st.lists(st.sampled_from(splits.NAMES), max_size=1)):
         del content[name]
     twice = draw(st.lists(st.tuples(named, members), max_size=1))
     out, suffix = io.BytesIO(), draw(st.sampled_from([".npy", ".npy", ".npy", ""]))
@@ -145,5 +145,5 @@ files = st.one_of(*[archives()] * 4, archives().flatmap(mutated), members, st.bi
 def test_any_images_are_read_or_refused(content: bytes, place: Path) -> None:
     (place / "own.npz").write_bytes(content)
     with bounded():
-        info, images = datasets.load("own.npz", fallback=False, project=place)
+        info, images = splits.load("own.npz", fallback=False, project=place)
         assert info.described()["train"] == len(images.x_train)

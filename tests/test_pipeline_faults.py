@@ -17,9 +17,10 @@ from samples import write_small
 
 from reportgen import config, pipeline
 from reportgen.analysis import plotting
-from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runner import Finished, GivenUp
 from reportgen.engine.runs import Result, RunSpec
+from reportgen.engine.splits import Images
 from reportgen.engine.store import Store
 from reportgen.errors import InputError, Interrupted, ReportgenError
 from reportgen.experiments.registry import experiments

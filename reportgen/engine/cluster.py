@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reportgen.engine import machine
-from reportgen.engine.datasets import Images
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import ENGINE_VERSION, RunSpec, framework_versions
 from reportgen.errors import InputError, ReportgenError
+
+if TYPE_CHECKING:
+    from reportgen.engine.splits import Images
 
 SECONDS_TO_ANSWER = 5  # a scheduler that is there takes a tenth of one
 _thread = threading.local()  # in a Dask worker: the training process of each of its threads
@@ -69,7 +71,7 @@ class Cluster:
         processors = sorted({processor for _, processor in there.values()})
         self.described = {"cluster": f"Dask workers: {len(there)}, {' and '.join(processors)}"}
 
-    def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
+    def run(self, specs: list[RunSpec], images: "Images") -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
         from distributed import KilledWorker
 
@@ -115,11 +117,11 @@ def _about() -> tuple[str, str]:
     return software(), machine.describe(Path())["processor"]
 
 
-def _same(images: Images) -> Images:
+def _same(images: "Images") -> "Images":
     return images
 
 
-def _train(spec: RunSpec, images: Images, wanted: str) -> Finished | GivenUp:
+def _train(spec: RunSpec, images: "Images", wanted: str) -> Finished | GivenUp:
     """In a thread of a Dask worker, which may have joined after `start` had asked."""
     from distributed import get_worker
 

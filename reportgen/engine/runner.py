@@ -24,10 +24,12 @@ from functools import lru_cache
 from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from reportgen.engine.datasets import Images
 from reportgen.engine.runs import Result, RunSpec
+
+if TYPE_CHECKING:
+    from reportgen.engine.splits import Images
 
 # A run that broke its process this often is given up.
 STRIKES = 3
@@ -105,7 +107,7 @@ class Workers:
         for worker in range(self.count):
             self._submit(worker, _warm)
 
-    def run(self, specs: list[RunSpec], images: Images) -> Iterator[Finished | GivenUp]:
+    def run(self, specs: list[RunSpec], images: "Images") -> Iterator[Finished | GivenUp]:
         """Train the specs and yield each as it is done, in no particular order."""
         number = self._hand_over(images)
         # Deep networks first: they take long to compile, and whatever comes last is compiled twice.
@@ -141,7 +143,7 @@ class Workers:
             except Exception as error:  # whatever Keras raises is this run's failure alone
                 yield GivenUp(spec, f"{type(error).__name__}: {error}")
 
-    def _hand_over(self, images: Images) -> int:
+    def _hand_over(self, images: "Images") -> int:
         """Write the images where the processes find them, who keep the last ones by this number."""
         if self._images is not images:
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -222,7 +224,7 @@ def _warm() -> None:
 
 
 @lru_cache(maxsize=1)
-def _images(path: Path, number: int) -> Images:  # noqa: ARG001  (the cache tells by it)
+def _images(path: Path, number: int) -> "Images":  # noqa: ARG001  (the cache tells by it)
     images: Images = pickle.loads(path.read_bytes())  # of this program's own folder
     return images
 

@@ -5,11 +5,12 @@ import json
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.config import Initializer
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Raised by hand when a change of the engine changes results; older runs are then trained again.
 ENGINE_VERSION = 5
@@ -101,7 +102,7 @@ class Result:
     """What a run leaves: its record (plain data, the same bytes wherever it ran) and matrices."""
 
     record: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    arrays: "dict[str, np.ndarray]"
 
 
 def canonical(content: Any) -> str:

@@ -14,14 +14,16 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.runs import canonical
 from reportgen.errors import InputError, InUseError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _START = len(b'{"checksum":"","record":') + hashlib.sha256().digest_size * 2  # of the record
 
@@ -112,7 +114,7 @@ class Store:
         return not any(self.folder.glob("*.jsonl"))
 
     def append(
-        self, experiment: str, record: dict[str, Any], arrays: dict[str, np.ndarray]
+        self, experiment: str, record: dict[str, Any], arrays: "dict[str, np.ndarray]"
     ) -> dict[str, Any]:
         """Write a run, its matrices first, and return its record as written, on the disk.
 
@@ -123,6 +125,8 @@ class Store:
         path = self.folder / f"{experiment}.jsonl"
         with _writing(path):
             if arrays:
+                import numpy as np
+
                 content = io.BytesIO()
                 np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
                 file = self._matrices(record["key"])
@@ -141,8 +145,10 @@ class Store:
                 raise
         return record
 
-    def arrays(self, key: str) -> dict[str, np.ndarray]:
+    def arrays(self, key: str) -> "dict[str, np.ndarray]":
         """The matrices of a run that `records` returned."""
+        import numpy as np
+
         with np.load(self._matrices(key), allow_pickle=False) as archive:
             return dict(archive)
 

@@ -19,10 +19,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reportgen.engine.datasets import Images
 from reportgen.engine.networks import build_model, draw_weights
 from reportgen.engine.probes import PROBES
 from reportgen.engine.runs import Probe, Result, RunSpec
+from reportgen.engine.splits import Images
 
 # Adam's decay rates; Keras's defaults, and no experiment changes them.
 BETA_1, BETA_2 = 0.9, 0.999

@@ -93,8 +93,7 @@ class Macros(ABC):
         if file not in (files := _sources()):
             self.book.fault(f"the package has no file {file!r}", nearest(file, files))
             return ""
-        text = (_PACKAGE / file).read_text(encoding="utf-8")
-        found = dict(_definitions(ast.parse(text)))
+        text, found = _parsed(file)
         if name not in found:
             self.book.fault(f"{file} defines no {name!r}", nearest(name, found))
             return ""
@@ -161,6 +160,12 @@ class Macros(ABC):
 @cache
 def _sources() -> list[str]:
     return [file.relative_to(_PACKAGE).as_posix() for file in sorted(_PACKAGE.rglob("*.py"))]
+
+
+@cache  # pages are rendered twice
+def _parsed(file: str) -> tuple[str, dict[str, _Definition]]:
+    text = (_PACKAGE / file).read_text(encoding="utf-8")
+    return text, dict(_definitions(ast.parse(text)))
 
 
 def _definitions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, _Definition]]:

@@ -19,7 +19,7 @@ import jinja2
 from pydantic import BaseModel, StrictFloat, field_validator
 
 from reportgen.config import Config, Initializer
-from reportgen.engine import datasets
+from reportgen.engine import splits
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import RunSpec, canonical
 from reportgen.engine.store import Store
@@ -140,7 +140,7 @@ def verify(
         trained_on = ", ".join(store.read_notes("datasets"))
         seed = int.from_bytes(os.urandom(4)) if seed is None else seed
         before = draw(store, runs=runs, seed=seed)
-    dataset, images = datasets.load(config.dataset, fallback=config.fallback, project=project)
+    dataset, images = splits.load(config.dataset, fallback=config.fallback, project=project)
     if any(spec.dataset != dataset.digest for spec in before):
         raise InputError(
             f"{dataset.title} is not what this submission was trained on ({trained_on})",

@@ -22,9 +22,9 @@ from reportgen.cli import main
 from reportgen.config import Initializer
 from reportgen.engine import cluster as cluster_room
 from reportgen.engine.cluster import Cluster, software
-from reportgen.engine.datasets import Images
 from reportgen.engine.runner import GivenUp, Workers
 from reportgen.engine.runs import Layer, RunSpec, canonical
+from reportgen.engine.splits import Images
 from reportgen.engine.store import Store
 from reportgen.errors import InputError, ReportgenError
 from reportgen.experiments.registry import experiments

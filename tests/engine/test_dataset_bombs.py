@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.engine import datasets
+from reportgen.engine import datasets, splits
 from reportgen.errors import InputError
 
 
@@ -31,7 +31,7 @@ def test_a_small_file_that_unfolds_into_gigabytes_is_refused_unread(tmp_path: Pa
         # The directory at the end, which is what counts, is written on closing.
         entry.compress_type, entry.file_size = zipfile.ZIP_DEFLATED, size
     with pytest.raises(InputError, match="3,000 MB, more than"):
-        datasets.read_npz(path)
+        splits.read_npz(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
 
 
@@ -44,4 +44,4 @@ def test_an_idx_file_that_unfolds_without_end_is_refused(
         header = b"\0\0\x08\x01" + (10**7).to_bytes(4)
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(header + bytes(10**7)))
     with pytest.raises(InputError, match=r"ubyte\.gz: cannot reshape"):
-        datasets.load("fashion-mnist", fallback=True, project=tmp_path)
+        splits.load("fashion-mnist", fallback=True, project=tmp_path)

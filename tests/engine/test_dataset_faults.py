@@ -16,8 +16,8 @@ import pytest
 from samples import small_arrays, write_small
 from sklearn.metrics import log_loss
 
-from reportgen.engine import datasets
-from reportgen.engine.datasets import NAMES
+from reportgen.engine import datasets, splits
+from reportgen.engine.splits import NAMES
 from reportgen.errors import InputError
 
 
@@ -34,7 +34,7 @@ class Address:
         self.files, self.asked = files, list[str]()
 
     def __call__(self, address: str, **_: object) -> io.BytesIO:
-        self.asked.append(address.removeprefix(datasets.KERAS_ADDRESS))
+        self.asked.append(address.removeprefix(splits.KERAS_ADDRESS))
         return io.BytesIO(self.files[self.asked[-1]])
 
 
@@ -60,7 +60,7 @@ def test_no_altered_byte_of_a_file_changes_what_is_trained_on_or_ends_in_a_trace
     path = tmp_path / "own.npz"
     write(path, **small_arrays(train=12, test=2, side=2, classes=2))
     whole = path.read_bytes()
-    content = [datasets.idx_digest(array) for array in datasets.read_npz(path)]
+    content = [splits.idx_digest(array) for array in splits.read_npz(path)]
     refused = 0
     for position in range(len(whole)):
         for flip in (0x01, 0x80):
@@ -68,7 +68,7 @@ def test_no_altered_byte_of_a_file_changes_what_is_trained_on_or_ends_in_a_trace
             altered[position] ^= flip
             path.write_bytes(altered)
             try:
-                read = [datasets.idx_digest(array) for array in datasets.read_npz(path)]
+                read = [splits.idx_digest(array) for array in splits.read_npz(path)]
             except InputError:
                 refused += 1
             else:
@@ -83,7 +83,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     for length in range(0, len(whole), 3):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"own\.npz"):
-            datasets.read_npz(path)
+            splits.read_npz(path)
 
 
 class _Trap:
@@ -105,7 +105,7 @@ def test_pickled_content_is_never_run(tmp_path: Path, inside: bool) -> None:
     else:
         path.write_bytes(pickle.dumps(_Trap(sprung)))
     with pytest.raises(InputError) as caught:
-        datasets.read_npz(path)
+        splits.read_npz(path)
     assert "never loaded" in caught.value.hint
     assert not sprung.exists()
 
@@ -119,7 +119,7 @@ def test_a_member_that_is_no_array_is_told(tmp_path: Path, content: bytes) -> No
         for name, data in {**files, "y_test.npy": content}.items():
             packed.writestr(name, data)
     with pytest.raises(InputError, match=r"own\.npz"):
-        datasets.read_npz(tmp_path / "own.npz")
+        splits.read_npz(tmp_path / "own.npz")
 
 
 def test_a_class_that_is_only_tested_on_costs_an_infinite_loss_and_no_warning() -> None:
@@ -148,7 +148,7 @@ def test_arrays_of_another_kind_are_told_by_name(
 ) -> None:
     np.savez(tmp_path / "own.npz", **small_arrays(train=100, test=20) | changed)
     with pytest.raises(InputError) as caught:
-        datasets.load("own.npz", fallback=True, project=tmp_path)
+        splits.load("own.npz", fallback=True, project=tmp_path)
     assert str(tmp_path / "own.npz") in caught.value.message
     assert told in caught.value.message
 
@@ -171,7 +171,7 @@ def test_a_download_that_fails_leaves_the_stand_in(
         raise failure
 
     answers(monkeypatch, fail)
-    assert datasets.load("mnist", fallback=True, project=home)[0].fallback
+    assert splits.load("mnist", fallback=True, project=home)[0].fallback
 
 
 def test_a_download_that_is_cut_leaves_no_file_to_be_found_later(
@@ -179,7 +179,7 @@ def test_a_download_that_is_cut_leaves_no_file_to_be_found_later(
 ) -> None:
     answers(monkeypatch, lambda *_, **__: _Cut())
     with pytest.raises(InputError, match="could not be downloaded"):
-        datasets.load("mnist", fallback=False, project=home)
+        splits.load("mnist", fallback=False, project=home)
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
@@ -189,7 +189,7 @@ def test_a_keras_home_that_cannot_be_written_is_as_no_download(
     home.write_text("a file in the folder's place")
     answers(monkeypatch, Address({"mnist.npz": b"whatever"}))
     with pytest.raises(InputError, match="could not be downloaded"):
-        datasets.load("mnist", fallback=False, project=home.parent)
+        splits.load("mnist", fallback=False, project=home.parent)
 
 
 def test_the_users_folder_comes_before_keras_cache(
@@ -203,7 +203,7 @@ def test_the_users_folder_comes_before_keras_cache(
     for place in (tmp_path / "mine" / "mnist.npz", home / "datasets" / "mnist.npz"):
         assert datasets.locate("mnist", tmp_path) == place
         with pytest.raises(InputError) as caught:
-            datasets.load("mnist", fallback=True, project=tmp_path)
+            splits.load("mnist", fallback=True, project=tmp_path)
         assert str(place) in caught.value.message
         place.unlink()
 
@@ -218,12 +218,12 @@ def test_fashion_mnist_is_downloaded_into_keras_own_folder(
     }
     address = Address(files)
     answers(monkeypatch, address)
-    info, images = datasets.load("fashion-mnist", fallback=False, project=home)
+    info, images = splits.load("fashion-mnist", fallback=False, project=home)
     assert address.asked == list(files)
     assert (info.title, info.fallback, len(info.class_names)) == ("Fashion-MNIST", False, 10)
     np.testing.assert_array_equal(images.y_test, arrays["y_test"])
 
-    again, _ = datasets.load("fashion-mnist", fallback=False, project=home)
+    again, _ = splits.load("fashion-mnist", fallback=False, project=home)
     assert address.asked == list(files)  # from the cache
     assert again.digest == info.digest
     found = datasets.locate("fashion-mnist", home)
@@ -253,7 +253,7 @@ def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_idx_files_are_read_plain_or_gzipped(folder: Path) -> None:
     arrays = small_arrays(train=100, test=20)
-    info, images = datasets.load("fashion-mnist", fallback=False, project=folder)
+    info, images = splits.load("fashion-mnist", fallback=False, project=folder)
     np.testing.assert_array_equal(images.x_test, arrays["x_test"])
     np.testing.assert_array_equal(images.y_test, arrays["y_test"])
     digests = "".join(hashlib.sha256(idx(arrays[name])).hexdigest() for name in NAMES)
@@ -266,7 +266,7 @@ def test_an_idx_file_that_is_cut_is_told_by_its_path(folder: Path, keep: int) ->
     path = folder / f"{datasets.IDX_FILES[0]}.gz"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(InputError) as caught:
-        datasets.load("fashion-mnist", fallback=True, project=folder)
+        splits.load("fashion-mnist", fallback=True, project=folder)
     assert str(path) in caught.value.message
 
 
@@ -275,10 +275,10 @@ def test_idx_files_of_another_type_or_order_are_refused(folder: Path) -> None:
     whole = labels.read_bytes()
     labels.write_bytes(whole[:2] + b"\x0d" + whole[3:])  # 0x0d: floats
     with pytest.raises(InputError, match="not an IDX file of bytes"):
-        datasets.load("fashion-mnist", fallback=True, project=folder)
+        splits.load("fashion-mnist", fallback=True, project=folder)
     labels.write_bytes(gzip.decompress((folder / f"{datasets.IDX_FILES[0]}.gz").read_bytes()))
     with pytest.raises(InputError, match="y_test must have shape"):
-        datasets.load("fashion-mnist", fallback=True, project=folder)
+        splits.load("fashion-mnist", fallback=True, project=folder)
 
 
 # --- what is said of a set ----------------------------------------------------------------------
@@ -287,16 +287,16 @@ def test_idx_files_of_another_type_or_order_are_refused(folder: Path) -> None:
 def test_an_arrays_digest_is_that_of_its_idx_file_however_it_lies_in_memory() -> None:
     array = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
     expected = hashlib.sha256(idx(array)).hexdigest()
-    assert datasets.idx_digest(array) == expected
-    assert datasets.idx_digest(np.asfortranarray(array)) == expected
-    assert datasets.idx_digest(array.reshape(3, 5, 4)) != expected
+    assert splits.idx_digest(array) == expected
+    assert splits.idx_digest(np.asfortranarray(array)) == expected
+    assert splits.idx_digest(array.reshape(3, 5, 4)) != expected
 
 
 def test_what_the_prose_says_of_a_set_follows_its_counts(tmp_path: Path) -> None:
     arrays = small_arrays(train=300, test=90, classes=3)
     arrays["y_train"][:120] = 2  # no longer balanced
     np.savez(tmp_path / "own.npz", **arrays)
-    info, images = datasets.load("own.npz", fallback=False, project=tmp_path)
+    info, images = splits.load("own.npz", fallback=False, project=tmp_path)
     said = info.described()
     shares = np.bincount(images.y_train) / len(images.y_train)
     assert (said["train"], said["test"], said["classes"], said["inputs"]) == (240, 90, 3, 64)
@@ -310,5 +310,5 @@ def test_blank_images_can_be_standardized(tmp_path: Path) -> None:
     arrays = small_arrays(train=100, test=20)
     arrays["x_train"][:] = 51
     np.savez(tmp_path / "own.npz", **arrays)
-    _, images = datasets.load("own.npz", fallback=False, project=tmp_path)
+    _, images = splits.load("own.npz", fallback=False, project=tmp_path)
     assert images.standardization == pytest.approx((0.2, 1.0))

@@ -9,13 +9,13 @@ import pytest
 from samples import small_arrays, write_small
 from sklearn.model_selection import train_test_split
 
-from reportgen.engine import datasets
+from reportgen.engine import datasets, splits
 from reportgen.errors import InputError
 
 
 def test_the_split_is_scikit_learns_on_the_arrays(tmp_path: Path) -> None:
     arrays = write_small(tmp_path / "own.npz", train=100, test=20)
-    info, images = datasets.load("own.npz", fallback=False, project=tmp_path)
+    info, images = splits.load("own.npz", fallback=False, project=tmp_path)
     x_train, x_validation, y_train, _ = train_test_split(
         arrays["x_train"], arrays["y_train"], test_size=0.2, random_state=42
     )
@@ -33,7 +33,7 @@ def test_the_digest_is_of_the_content_and_not_of_the_file(tmp_path: Path) -> Non
     arrays["y_test"] = arrays["y_test"][::-1].copy()
     np.savez(tmp_path / "c.npz", **arrays)
     a, b, c = (
-        datasets.load(f"{name}.npz", fallback=False, project=tmp_path)[0].digest for name in "abc"
+        splits.load(f"{name}.npz", fallback=False, project=tmp_path)[0].digest for name in "abc"
     )
     assert a == b != c
 
@@ -85,16 +85,16 @@ def test_a_file_that_cannot_be_used_is_told_and_never_loaded(
     path = tmp_path / "own.npz"
     damage(path, write_small(path, train=100, test=20))
     with pytest.raises(InputError, match=r"own\.npz") as caught:
-        datasets.load("own.npz", fallback=True, project=tmp_path)
+        splits.load("own.npz", fallback=True, project=tmp_path)
     assert told in caught.value.message
     assert caught.value.hint
 
 
 def test_a_missing_file_and_an_unknown_name_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        datasets.load("absent.npz", fallback=True, project=tmp_path)
+        splits.load("absent.npz", fallback=True, project=tmp_path)
     with pytest.raises(InputError, match="did you mean 'fashion-mnist'"):
-        datasets.load("fashion_mnist", fallback=True, project=tmp_path)
+        splits.load("fashion_mnist", fallback=True, project=tmp_path)
 
 
 def test_other_images_named_mnist_are_never_trained_on(
@@ -103,7 +103,7 @@ def test_other_images_named_mnist_are_never_trained_on(
     write_small(tmp_path / "mnist.npz", train=100, test=20, side=28)
     monkeypatch.setenv("REPORTGEN_DATA_DIR", str(tmp_path))
     with pytest.raises(InputError, match="are not MNIST's"):
-        datasets.load("mnist", fallback=True, project=tmp_path)
+        splits.load("mnist", fallback=True, project=tmp_path)
 
 
 def test_keras_cache_is_looked_in(offline: Path) -> None:
@@ -111,7 +111,7 @@ def test_keras_cache_is_looked_in(offline: Path) -> None:
     write_small(offline / "keras" / "datasets" / "mnist.npz", train=100, test=20)
     assert datasets.locate("mnist", offline) == offline / "keras" / "datasets" / "mnist.npz"
     with pytest.raises(InputError, match="are not MNIST's"):
-        datasets.load("mnist", fallback=True, project=offline)
+        splits.load("mnist", fallback=True, project=offline)
 
 
 def test_a_download_goes_into_keras_cache(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,15 +121,15 @@ def test_a_download_goes_into_keras_cache(offline: Path, monkeypatch: pytest.Mon
         asked.append(address)
         return io.BytesIO(b"whatever")
 
-    monkeypatch.setattr(datasets.urllib.request, "urlopen", answer)  # type: ignore[attr-defined]
+    monkeypatch.setattr(splits.urllib.request, "urlopen", answer)  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="damaged"):
-        datasets.load("mnist", fallback=True, project=offline)
-    assert asked == [datasets.KERAS_ADDRESS + "mnist.npz"]
+        splits.load("mnist", fallback=True, project=offline)
+    assert asked == [splits.KERAS_ADDRESS + "mnist.npz"]
     assert (offline / "keras" / "datasets" / "mnist.npz").read_bytes() == b"whatever"
 
 
 def test_without_mnist_the_embedded_images_stand_in_with_equal_classes(offline: Path) -> None:
-    info, images = datasets.load("mnist", fallback=True, project=offline)
+    info, images = splits.load("mnist", fallback=True, project=offline)
     assert info.fallback
     assert info.described()["balanced"]
     assert info.train_counts == (320,) * 10
@@ -140,7 +140,7 @@ def test_without_mnist_the_embedded_images_stand_in_with_equal_classes(offline: 
 
 def test_without_mnist_and_fallback_it_says_what_to_do(offline: Path) -> None:
     with pytest.raises(InputError, match="could not be downloaded") as caught:
-        datasets.load("mnist", fallback=False, project=offline)
+        splits.load("mnist", fallback=False, project=offline)
     assert "REPORTGEN_DATA_DIR" in caught.value.hint
 
 
@@ -148,19 +148,19 @@ def test_fashion_mnist_is_read_from_idx_files(
     offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="could not be downloaded"):
-        datasets.load("fashion-mnist", fallback=True, project=offline)
+        splits.load("fashion-mnist", fallback=True, project=offline)
     arrays = small_arrays(train=100, test=20)
-    for name, key in zip(datasets.IDX_FILES, datasets.NAMES, strict=True):
+    for name, key in zip(datasets.IDX_FILES, splits.NAMES, strict=True):
         array = arrays[key]
         header = struct.pack(f">{array.ndim + 1}I", 0x0800 + array.ndim, *array.shape)
         (tmp_path / name).write_bytes(header + array.tobytes())
     monkeypatch.setenv("REPORTGEN_DATA_DIR", str(tmp_path))
-    info, images = datasets.load("fashion-mnist", fallback=True, project=tmp_path)
+    info, images = splits.load("fashion-mnist", fallback=True, project=tmp_path)
     assert info.class_names[9] == "Ankle boot"
     np.testing.assert_array_equal(images.x_test, arrays["x_test"])
     (tmp_path / datasets.IDX_FILES[0]).write_bytes(b"\0\0\x08\x03\0")
     with pytest.raises(InputError, match=datasets.IDX_FILES[0]):
-        datasets.load("fashion-mnist", fallback=True, project=tmp_path)
+        splits.load("fashion-mnist", fallback=True, project=tmp_path)
 
 
 def test_mnist_is_known_by_its_content(mnist: Any) -> None:

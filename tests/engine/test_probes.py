@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from reportgen.config import Initializer
-from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.probes import IMAGES, PROBES, Measurement
 from reportgen.engine.runs import Layer, Probe, RunSpec, canonical
+from reportgen.engine.splits import Images
 from reportgen.engine.training import Trainer, train
 
 Small = tuple[DatasetInfo, Images]

@@ -12,9 +12,9 @@ from samples import load_small, write_small
 
 from reportgen.config import Initializer
 from reportgen.engine import runner
-from reportgen.engine.datasets import Images
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import Layer, Probe, RunSpec, canonical
+from reportgen.engine.splits import Images
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from reportgen.config import ASSIGNMENT_INITIALIZERS, Initializer
-from reportgen.engine.datasets import DatasetInfo, Images
+from reportgen.engine.datasets import DatasetInfo
 from reportgen.engine.networks import build_model
 from reportgen.engine.probes import PROBES
 from reportgen.engine.runs import Layer, Optimizer, Probe, RunSpec, canonical
+from reportgen.engine.splits import Images
 from reportgen.engine.training import Trainer, _trainer, train
 
 pytestmark = pytest.mark.slow
