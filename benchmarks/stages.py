@@ -29,7 +29,7 @@ PARTS = {
     "build": "building Keras models, drawing weights",
     "trace": "tracing",
     "compile": "compiling (with the first call)",
-    "steps": "steps",
+    "steps": "steps, gathering their batches",
     "evaluate": "evaluation",
     "rest": "probes and the rest",
 }

@@ -269,7 +269,7 @@ def _plan(config: Config, dataset: DatasetInfo) -> dict[str, tuple[RunSpec, str]
     return plan
 
 
-def _find_dataset(project: Project) -> tuple[DatasetInfo, Any]:
+def _find_dataset(project: Project) -> "tuple[DatasetInfo, Images | None]":
     """The dataset, with its images unless results of it are there and the images are not."""
     name = project.config.dataset
     recorded = project.store.dataset(name)

@@ -43,8 +43,8 @@ class DatasetInfo:
         shares = [count / test for count in self.test_counts]
         majority = self.train_counts.index(max(self.train_counts))
         # A class that is only tested on makes it infinite.
-        surprise = [math.log(self.train / n) if n else math.inf for n in self.train_counts]
-        pairs = zip(shares, surprise, strict=True)
+        surprisal = [math.log(self.train / n) if n else math.inf for n in self.train_counts]
+        pairs = zip(shares, surprisal, strict=True)
         return {
             "train": self.train,
             "test": test,
@@ -60,13 +60,13 @@ class DatasetInfo:
 def locate(name: str, project: Path) -> Path | None:
     """The file that `splits.load` would read, if it is on this machine."""
     if name == "mnist":
-        return local("mnist.npz")
+        return find_file("mnist.npz")
     if name == "fashion-mnist":
-        return local("fashion-mnist.npz") or local(IDX_FILES[0])
+        return find_file("fashion-mnist.npz") or find_file(IDX_FILES[0])
     return project / name if _exists(project / name) else None
 
 
-def cache() -> Path:
+def keras_folder() -> Path:
     """Keras's folder of datasets."""
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
 
@@ -78,9 +78,9 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def local(name: str) -> Path | None:
+def find_file(name: str) -> Path | None:
     """This file, or it gzipped, in the user's folder, else in Keras's cache."""
     given = os.environ.get("REPORTGEN_DATA_DIR")
-    places = [*([Path(given)] if given else []), cache(), cache() / "fashion-mnist"]
+    places = [*([Path(given)] if given else []), keras_folder(), keras_folder() / "fashion-mnist"]
     paths = (place / file for place in places for file in (name, f"{name}.gz"))
     return next((path for path in paths if _exists(path)), None)

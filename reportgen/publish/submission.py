@@ -19,7 +19,6 @@ import jinja2
 from pydantic import BaseModel, StrictFloat, field_validator
 
 from reportgen.config import Config, Initializer
-from reportgen.engine import splits
 from reportgen.engine.runner import Finished, GivenUp, Workers
 from reportgen.engine.runs import RunSpec, canonical
 from reportgen.engine.store import Store
@@ -134,6 +133,8 @@ def verify(
         InputError: the zip, or the images that it was made from, cannot be had.
         ReportgenError: a run came out otherwise.
     """
+    from reportgen.engine import splits
+
     with tempfile.TemporaryDirectory(prefix="reportgen-") as folder:
         yield f"{unpack(path, Path(folder))} files, every digest is right"
         store = Store(Path(folder) / "results")

@@ -20,6 +20,12 @@ pytestmark = pytest.mark.slow
 Small = tuple[DatasetInfo, Images]
 
 HE = Initializer("HeNormal")
+NORMALIZED = (
+    Layer(16, "relu", kernel=HE, normalization="layer"),
+    Layer(16, "relu", kernel=HE, normalization="batch", residual=True),
+    Layer(10, "softmax", kernel=HE),
+)
+BLOCKS = ((3, 20), (4, 0), (4, 20))  # seed and steps of runs that share a trainer
 STEPS = 32  # an epoch of 2,000 images in batches of 64, of which the last holds 16
 
 
@@ -262,6 +268,7 @@ def test_a_record_is_the_same_bytes_first_or_after_others(small: Small) -> None:
         run(small, seed=4, layers=network(ASSIGNMENT_INITIALIZERS[1])),
         run(small, optimizer=Optimizer("adam", epsilon=0.1), standardized=True),
         run(small, batch_size=100, steps=20),
+        *(run(small, seed=seed, layers=NORMALIZED, steps=steps) for seed, steps in BLOCKS),
     ]
     first = {spec.key: canonical(train(spec, small[1]).record) for spec in specs}
     again = {spec.key: canonical(train(spec, small[1]).record) for spec in reversed(specs)}

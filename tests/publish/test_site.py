@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.plugins.search.plugin import SearchIndex
 from mkdocs.structure.pages import Page
 from publish.sample_report import CONTEXT, Report
 
@@ -133,21 +134,33 @@ def test_only_the_page_that_changed_is_converted_and_the_site_is_the_same(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     converted, convert = [], Page.render
+    indexed, index = [], SearchIndex.add_entry_from_context
 
-    def counted(page: Page, config: Any, files: Any) -> None:
+    def converting(page: Page, config: Any, files: Any) -> None:
         converted.append(page.file.src_uri)
         convert(page, config, files)
 
+    def indexing(search: SearchIndex, page: Page) -> None:
+        indexed.append(page.file.src_uri)
+        index(search, page)
+
     folder = built(report)
-    monkeypatch.setattr(Page, "render", counted)
-    report.page("part-2.md", "# Another\n\n[a](part-1.md) {{ cite('lu2020b') }}\n")
+    monkeypatch.setattr(Page, "render", converting)
+    monkeypatch.setattr(SearchIndex, "add_entry_from_context", indexing)
+    text = "# Another\n\n[a](part-1.md) {{ cite('lu2020b') }}\n"
+    report.page("part-2.md", text)
     built(report)
-    assert converted == ["part-2.md"]
+    assert converted == indexed == ["part-2.md"]
+    report.page("part-2.md", f"---\nsearch:\n  exclude: true\n---\n{text}")
+    built(report)
+    assert converted == ["part-2.md"]  # the same words,
+    assert indexed == ["part-2.md"] * 2  # which are no longer to be found
     once = content(folder)
     forget(report)
     site.build(report.root)
     assert content(folder) == once
     assert len(converted) > 5
+    assert len(indexed) > 5
 
 
 def test_a_link_into_a_page_that_lost_the_heading_is_told_though_only_that_page_changed(

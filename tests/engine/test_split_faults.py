@@ -1,4 +1,4 @@
-"""Data that cannot be used or reached, whatever is wrong with them; and what is said of a set."""
+"""Images that cannot be used or reached, whatever is wrong with them."""
 
 import gzip
 import hashlib
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from samples import small_arrays, write_small
-from sklearn.metrics import log_loss
 
 from reportgen.engine import datasets, splits
 from reportgen.engine.splits import NAMES
@@ -120,14 +119,6 @@ def test_a_member_that_is_no_array_is_told(tmp_path: Path, content: bytes) -> No
             packed.writestr(name, data)
     with pytest.raises(InputError, match=r"own\.npz"):
         splits.read_npz(tmp_path / "own.npz")
-
-
-def test_a_class_that_is_only_tested_on_costs_an_infinite_loss_and_no_warning() -> None:
-    info = datasets.DatasetInfo(
-        name="own.npz", title="own", digest="", source="", fallback=False, shape=(2, 2),
-        train_counts=(8, 0, 0), validation=2, test_counts=(1, 1, 0), class_names=("0", "1", "2"),
-    )  # fmt: skip
-    assert info.described()["log_prior_loss"] == np.inf
 
 
 @pytest.mark.parametrize(
@@ -281,7 +272,7 @@ def test_idx_files_of_another_type_or_order_are_refused(folder: Path) -> None:
         splits.load("fashion-mnist", fallback=True, project=folder)
 
 
-# --- what is said of a set ----------------------------------------------------------------------
+# --- what is known of the arrays -----------------------------------------------------------------
 
 
 def test_an_arrays_digest_is_that_of_its_idx_file_however_it_lies_in_memory() -> None:
@@ -290,20 +281,6 @@ def test_an_arrays_digest_is_that_of_its_idx_file_however_it_lies_in_memory() ->
     assert splits.idx_digest(array) == expected
     assert splits.idx_digest(np.asfortranarray(array)) == expected
     assert splits.idx_digest(array.reshape(3, 5, 4)) != expected
-
-
-def test_what_the_prose_says_of_a_set_follows_its_counts(tmp_path: Path) -> None:
-    arrays = small_arrays(train=300, test=90, classes=3)
-    arrays["y_train"][:120] = 2  # no longer balanced
-    np.savez(tmp_path / "own.npz", **arrays)
-    info, images = splits.load("own.npz", fallback=False, project=tmp_path)
-    said = info.described()
-    shares = np.bincount(images.y_train) / len(images.y_train)
-    assert (said["train"], said["test"], said["classes"], said["inputs"]) == (240, 90, 3, 64)
-    assert (said["balanced"], said["majority"]) == (False, "2")
-    assert said["majority_test_share"] == pytest.approx((images.y_test == 2).mean())
-    answered = np.tile(shares, (90, 1))
-    assert said["log_prior_loss"] == pytest.approx(log_loss(images.y_test, answered))
 
 
 def test_blank_images_can_be_standardized(tmp_path: Path) -> None:

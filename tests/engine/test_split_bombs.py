@@ -39,7 +39,7 @@ def test_an_idx_file_that_unfolds_without_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPORTGEN_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(datasets, "LIMIT", 10_000)
+    monkeypatch.setattr(splits, "LIMIT", 10_000)
     for name in datasets.IDX_FILES:
         header = b"\0\0\x08\x01" + (10**7).to_bytes(4)
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(header + bytes(10**7)))
